@@ -1,0 +1,169 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Milena.Metadata.Image;
+using Milena.Metadata.Settings;
+using Milena.Model;
+using Milena.Protocol;
+
+namespace Milena.Metadata.Controller;
+
+/// <summary>Alters settings of topics and brokers: one resource at a time, all of its changes or none.</summary>
+public static class AlterConfigsDecision
+{
+    /// <summary>IncrementalAlterConfigs' operations (KIP-339).</summary>
+    private enum Operation : sbyte
+    {
+        Set = 0,
+        Delete = 1,
+        Append = 2,
+        Subtract = 3,
+    }
+
+    private sealed record Change(string Name, Operation Operation, string? Value);
+
+    public static Decision Decide(MetadataImage image, IncrementalAlterConfigsRequest request)
+    {
+        var records = new List<IMessage>();
+        var response = new IncrementalAlterConfigsResponse();
+        foreach (var resource in request.Resources)
+        {
+            var target = new ConfigResource((ConfigResourceType)resource.ResourceType, resource.ResourceName);
+            var repeated = request.Resources.Count(other => other.ResourceType == resource.ResourceType && other.ResourceName == resource.ResourceName) > 1;
+            var changes = resource.Configs.Select(config => new Change(config.Name, (Operation)config.ConfigOperation, config.Value)).ToList();
+            var (error, message) = repeated
+                ? (ErrorCode.InvalidRequest, "Each resource must appear at most once.")
+                : Alter(image, target, changes, request.ValidateOnly ? [] : records);
+            response.Responses.Add(new()
+            {
+                ErrorCode = error,
+                ErrorMessage = message,
+                ResourceType = resource.ResourceType,
+                ResourceName = resource.ResourceName,
+            });
+        }
+
+        return new Decision(records, response);
+    }
+
+    /// <summary>The older form: what is not named goes back to its default.</summary>
+    public static Decision Decide(MetadataImage image, AlterConfigsRequest request)
+    {
+        var records = new List<IMessage>();
+        var response = new AlterConfigsResponse();
+        foreach (var resource in request.Resources)
+        {
+            var target = new ConfigResource((ConfigResourceType)resource.ResourceType, resource.ResourceName);
+            var named = resource.Configs.Select(config => config.Name).ToHashSet();
+            var changes = resource.Configs.Select(config => new Change(config.Name, Operation.Set, config.Value))
+                .Concat(image.ConfigOf(target).Keys.Where(name => !named.Contains(name)).Select(name => new Change(name, Operation.Delete, null)))
+                .ToList();
+            var (error, message) = Alter(image, target, changes, request.ValidateOnly ? [] : records);
+            response.Responses.Add(new()
+            {
+                ErrorCode = error,
+                ErrorMessage = message,
+                ResourceType = resource.ResourceType,
+                ResourceName = resource.ResourceName,
+            });
+        }
+
+        return new Decision(records, response);
+    }
+
+    private static (ErrorCode Error, string? Message) Alter(MetadataImage image, ConfigResource target, List<Change> changes, List<IMessage> records)
+    {
+        if (CheckTarget(image, target) is { } refusal)
+        {
+            return refusal;
+        }
+
+        if (changes.GroupBy(change => change.Name).FirstOrDefault(group => group.Count() > 1) is { } repeated)
+        {
+            return (ErrorCode.InvalidRequest, $"Error due to duplicate config keys: {repeated.Key}");
+        }
+
+        var current = image.ConfigOf(target);
+        var altered = current.ToBuilder();
+        foreach (var change in changes)
+        {
+            if (Apply(target, change, altered) is { } wrong)
+            {
+                return (ErrorCode.InvalidConfig, wrong);
+            }
+        }
+
+        if (target.Type == ConfigResourceType.Topic && TopicSettingRules.CheckTogether(altered) is { } conflict)
+        {
+            return (ErrorCode.InvalidConfig, conflict);
+        }
+
+        foreach (var name in changes.Select(change => change.Name))
+        {
+            var value = altered.GetValueOrDefault(name);
+            if (value != current.GetValueOrDefault(name))
+            {
+                records.Add(new ConfigRecord { ResourceType = (sbyte)target.Type, ResourceName = target.Name, Name = name, Value = value });
+            }
+        }
+
+        return (ErrorCode.None, null);
+    }
+
+    private static (ErrorCode, string)? CheckTarget(MetadataImage image, ConfigResource target) => target.Type switch
+    {
+        ConfigResourceType.Topic when TopicNames.Check(target.Name) is { } wrong => (ErrorCode.InvalidTopicException, wrong),
+        ConfigResourceType.Topic when image.FindTopic(target.Name) is null =>
+            (ErrorCode.UnknownTopicOrPartition, $"The topic '{target.Name}' does not exist."),
+        ConfigResourceType.Topic => null,
+        ConfigResourceType.Broker when target.Name.Length == 0 => null,
+        ConfigResourceType.Broker when !int.TryParse(target.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) || !image.Brokers.ContainsKey(id) =>
+            (ErrorCode.BrokerIdNotRegistered, $"No broker with id {target.Name} is registered."),
+        ConfigResourceType.Broker => null,
+        _ => (ErrorCode.InvalidRequest, $"Unsupported config resource type {(sbyte)target.Type}."),
+    };
+
+    private static string? Apply(ConfigResource target, Change change, ImmutableSortedDictionary<string, string>.Builder altered)
+    {
+        var table = target.Type == ConfigResourceType.Topic ? SettingTable.Topic : SettingTable.Broker;
+        if (change.Operation == Operation.Delete)
+        {
+            altered.Remove(change.Name);
+            return null;
+        }
+
+        if (table.Find(change.Name) is not { } definition)
+        {
+            return $"Unknown {(target.Type == ConfigResourceType.Topic ? "topic" : "broker")} config name: {change.Name}";
+        }
+
+        if (target.Type == ConfigResourceType.Broker && !DynamicBrokerSettings.Contains(change.Name))
+        {
+            return $"Cannot update the setting {change.Name} of a running broker: set it in the configuration and restart.";
+        }
+
+        var value = change.Value;
+        if (change.Operation is Operation.Append or Operation.Subtract)
+        {
+            if (definition.Type != SettingType.List)
+            {
+                return $"Can't {change.Operation.ToString().ToUpperInvariant()} to key {change.Name} because its type is not LIST.";
+            }
+
+            var existing = SettingDefinition.SplitList(altered.GetValueOrDefault(change.Name) ?? definition.Default ?? "");
+            var given = SettingDefinition.SplitList(value ?? "");
+            value = string.Join(',', change.Operation == Operation.Append ? existing.Union(given) : existing.Except(given));
+        }
+        else if (change.Operation != Operation.Set)
+        {
+            return $"Unknown operation {(sbyte)change.Operation} on {change.Name}.";
+        }
+
+        var wrong = target.Type == ConfigResourceType.Topic ? TopicSettingRules.Check(change.Name, value) : definition.Check(value);
+        if (wrong is null)
+        {
+            altered[change.Name] = value!;
+        }
+
+        return wrong;
+    }
+}

@@ -1,0 +1,214 @@
+using System.Collections.Immutable;
+using Milena.Protocol;
+
+namespace Milena.Metadata.Image;
+
+/// <summary>The changes that a run of metadata records makes to an image; collected first, so that applying many records costs no more than it must.</summary>
+/// <remarks>Not thread-safe. A record that names what does not exist is a broken log, so it throws: the node must not go on from a wrong image.</remarks>
+public sealed class MetadataDelta(MetadataImage image)
+{
+    private readonly ImmutableSortedDictionary<int, BrokerRegistration>.Builder _brokers = image.Brokers.ToBuilder();
+    private readonly ImmutableDictionary<ConfigResource, ImmutableSortedDictionary<string, string>>.Builder _configs = image.Configs.ToBuilder();
+    private readonly ImmutableSortedDictionary<string, short>.Builder _features = image.Features.ToBuilder();
+    private readonly Dictionary<Guid, TopicInProgress> _changedTopics = [];
+    private readonly Dictionary<Guid, TopicImage> _deletedTopics = [];
+    private readonly HashSet<ConfigResource> _changedConfigs = [];
+    private long _nextProducerId = image.NextProducerId;
+
+    private sealed record TopicInProgress(string Name, List<PartitionRegistration> Partitions);
+
+    public MetadataImage Base => image;
+
+    /// <summary>Topics that are new or have changed partitions.</summary>
+    public IReadOnlyCollection<Guid> ChangedTopics => _changedTopics.Keys;
+
+    public IReadOnlyCollection<TopicImage> DeletedTopics => _deletedTopics.Values;
+
+    public IReadOnlyCollection<ConfigResource> ChangedConfigs => _changedConfigs;
+
+    /// <summary>Takes one committed record, which stands at <paramref name="offset"/> of the metadata log.</summary>
+    public void Replay(IMessage record)
+    {
+        switch (record)
+        {
+            case TopicRecord topic:
+                _changedTopics.Add(topic.TopicId, new TopicInProgress(topic.Name, []));
+                break;
+            case PartitionRecord partition:
+                Replay(partition);
+                break;
+            case PartitionChangeRecord change:
+                Replay(change);
+                break;
+            case RemoveTopicRecord removed:
+                Replay(removed);
+                break;
+            case ConfigRecord config:
+                Replay(config);
+                break;
+            case RegisterBrokerRecord broker:
+                Replay(broker);
+                break;
+            case BrokerRegistrationChangeRecord change:
+                Replay(change);
+                break;
+            case UnregisterBrokerRecord unregistered:
+                _brokers.Remove(unregistered.BrokerId);
+                break;
+            case ProducerIdsRecord producerIds:
+                _nextProducerId = producerIds.NextProducerId;
+                break;
+            case FeatureLevelRecord feature when feature.FeatureLevel == 0:
+                _features.Remove(feature.Name);
+                break;
+            case FeatureLevelRecord feature:
+                _features[feature.Name] = feature.FeatureLevel;
+                break;
+            case NoOpRecord:
+                break;
+            default:
+                throw new InvalidDataException($"The metadata log holds a {record.GetType().Name}, which this version does not know how to apply.");
+        }
+    }
+
+    /// <summary>The image after the changes.</summary>
+    public MetadataImage Apply(long offset, int epoch)
+    {
+        var byName = image.TopicsByName;
+        var byId = image.TopicsById;
+        if (_changedTopics.Count + _deletedTopics.Count > 0)
+        {
+            var names = byName.ToBuilder();
+            var ids = byId.ToBuilder();
+            foreach (var topic in _deletedTopics.Values)
+            {
+                names.Remove(topic.Name);
+                ids.Remove(topic.Id);
+            }
+
+            foreach (var (id, topic) in _changedTopics)
+            {
+                names[topic.Name] = ids[id] = new TopicImage(topic.Name, id, [.. topic.Partitions]);
+            }
+
+            (byName, byId) = (names.ToImmutable(), ids.ToImmutable());
+        }
+
+        return new MetadataImage(
+            offset, epoch, _brokers.ToImmutable(), byName, byId, _configs.ToImmutable(), _features.ToImmutable(), _nextProducerId);
+    }
+
+    private TopicInProgress Change(Guid id)
+    {
+        if (!_changedTopics.TryGetValue(id, out var topic))
+        {
+            var existing = image.FindTopic(id) ?? throw new InvalidDataException($"The metadata log speaks of topic id {id}, which does not exist.");
+            topic = new TopicInProgress(existing.Name, [.. existing.Partitions]);
+            _changedTopics.Add(id, topic);
+        }
+
+        return topic;
+    }
+
+    private void Replay(PartitionRecord record)
+    {
+        var partitions = Change(record.TopicId).Partitions;
+        var registration = new PartitionRegistration(
+            [.. record.Replicas],
+            record.Directories.Count == record.Replicas.Count ? [.. record.Directories] : [.. record.Replicas.Select(_ => Guid.Empty)],
+            [.. record.Isr],
+            [.. record.RemovingReplicas],
+            [.. record.AddingReplicas],
+            [.. record.EligibleLeaderReplicas ?? []],
+            [.. record.LastKnownElr ?? []],
+            record.Leader,
+            record.LeaderEpoch,
+            record.PartitionEpoch);
+        if (record.PartitionId < partitions.Count)
+        {
+            partitions[record.PartitionId] = registration;
+        }
+        else if (record.PartitionId == partitions.Count)
+        {
+            partitions.Add(registration);
+        }
+        else
+        {
+            throw new InvalidDataException($"The metadata log skips from partition {partitions.Count - 1} to {record.PartitionId} of {record.TopicId}.");
+        }
+    }
+
+    private void Replay(PartitionChangeRecord record)
+    {
+        const int unchanged = -2;
+        var partitions = Change(record.TopicId).Partitions;
+        var old = partitions[record.PartitionId];
+        partitions[record.PartitionId] = old with
+        {
+            Replicas = record.Replicas is null ? old.Replicas : [.. record.Replicas],
+            Directories = record.Directories is null ? old.Directories : [.. record.Directories],
+            Isr = record.Isr is null ? old.Isr : [.. record.Isr],
+            RemovingReplicas = record.RemovingReplicas is null ? old.RemovingReplicas : [.. record.RemovingReplicas],
+            AddingReplicas = record.AddingReplicas is null ? old.AddingReplicas : [.. record.AddingReplicas],
+            EligibleLeaderReplicas = record.EligibleLeaderReplicas is null ? old.EligibleLeaderReplicas : [.. record.EligibleLeaderReplicas],
+            LastKnownElr = record.LastKnownElr is null ? old.LastKnownElr : [.. record.LastKnownElr],
+            Leader = record.Leader == unchanged ? old.Leader : record.Leader,
+            LeaderEpoch = record.Leader == unchanged ? old.LeaderEpoch : old.LeaderEpoch + 1,
+            PartitionEpoch = old.PartitionEpoch + 1,
+        };
+    }
+
+    private void Replay(RemoveTopicRecord record)
+    {
+        if (_changedTopics.Remove(record.TopicId, out var unapplied))
+        {
+            _configs.Remove(ConfigResource.Topic(unapplied.Name));
+        }
+
+        if (image.FindTopic(record.TopicId) is { } topic)
+        {
+            _deletedTopics.Add(topic.Id, topic);
+            _configs.Remove(ConfigResource.Topic(topic.Name));
+        }
+    }
+
+    private void Replay(ConfigRecord record)
+    {
+        var resource = new ConfigResource((ConfigResourceType)record.ResourceType, record.ResourceName);
+        var config = _configs.GetValueOrDefault(resource) ?? ImmutableSortedDictionary<string, string>.Empty;
+        config = record.Value is null ? config.Remove(record.Name) : config.SetItem(record.Name, record.Value);
+        _changedConfigs.Add(resource);
+        if (config.IsEmpty)
+        {
+            _configs.Remove(resource);
+        }
+        else
+        {
+            _configs[resource] = config;
+        }
+    }
+
+    private void Replay(RegisterBrokerRecord record) =>
+        _brokers[record.BrokerId] = new BrokerRegistration(
+            record.BrokerId,
+            record.BrokerEpoch,
+            record.IncarnationId,
+            [.. record.EndPoints.Select(endPoint => new BrokerEndPoint(endPoint.Name, endPoint.Host, endPoint.Port, endPoint.SecurityProtocol))],
+            [.. record.LogDirs],
+            record.Rack,
+            record.Fenced,
+            record.InControlledShutdown);
+
+    private void Replay(BrokerRegistrationChangeRecord record)
+    {
+        // Kafka's encoding of the two flags: -1 clears, 0 leaves as it is, 1 sets.
+        static bool Flag(sbyte change, bool current) => change == 0 ? current : change > 0;
+        var old = _brokers[record.BrokerId];
+        _brokers[record.BrokerId] = old with
+        {
+            Fenced = Flag(record.Fenced, old.Fenced),
+            InControlledShutdown = Flag(record.InControlledShutdown, old.InControlledShutdown),
+            LogDirectories = record.LogDirs is { Count: > 0 } ? [.. record.LogDirs] : old.LogDirectories,
+        };
+    }
+}

@@ -1,0 +1,103 @@
+using System.Collections.Immutable;
+
+namespace Milena.Metadata.Image;
+
+/// <summary>Everything the cluster has decided, as of one committed offset of the metadata log. Immutable: readers keep the one they have.</summary>
+/// <param name="Offset">The offset of the last metadata record that is part of it, -1 before the first.</param>
+/// <param name="Epoch">The controller epoch that wrote that record.</param>
+/// <param name="NextProducerId">The first producer id that no broker has been given yet.</param>
+public sealed record MetadataImage(
+    long Offset,
+    int Epoch,
+    ImmutableSortedDictionary<int, BrokerRegistration> Brokers,
+    ImmutableDictionary<string, TopicImage> TopicsByName,
+    ImmutableDictionary<Guid, TopicImage> TopicsById,
+    ImmutableDictionary<ConfigResource, ImmutableSortedDictionary<string, string>> Configs,
+    ImmutableSortedDictionary<string, short> Features,
+    long NextProducerId)
+{
+    public static MetadataImage Empty { get; } = new(
+        -1,
+        0,
+        ImmutableSortedDictionary<int, BrokerRegistration>.Empty,
+        ImmutableDictionary<string, TopicImage>.Empty,
+        ImmutableDictionary<Guid, TopicImage>.Empty,
+        ImmutableDictionary<ConfigResource, ImmutableSortedDictionary<string, string>>.Empty,
+        ImmutableSortedDictionary<string, short>.Empty,
+        0);
+
+    public TopicImage? FindTopic(string name) => TopicsByName.GetValueOrDefault(name);
+
+    public TopicImage? FindTopic(Guid id) => TopicsById.GetValueOrDefault(id);
+
+    /// <summary>The settings set on one resource, empty when there are none.</summary>
+    public ImmutableSortedDictionary<string, string> ConfigOf(ConfigResource resource) =>
+        Configs.GetValueOrDefault(resource) ?? ImmutableSortedDictionary<string, string>.Empty;
+}
+
+/// <summary>A topic and its partitions, which are numbered from 0 without holes.</summary>
+public sealed record TopicImage(string Name, Guid Id, ImmutableArray<PartitionRegistration> Partitions)
+{
+    public PartitionRegistration? Find(int partition) => partition >= 0 && partition < Partitions.Length ? Partitions[partition] : null;
+}
+
+/// <summary>Where a partition lives and who leads it. Ids are broker ids.</summary>
+/// <param name="Leader">The leader, or <see cref="NoLeader"/>.</param>
+/// <param name="LeaderEpoch">Grows by one with each change of leader.</param>
+/// <param name="PartitionEpoch">Grows by one with each change of anything here; guards concurrent ISR changes.</param>
+/// <param name="Directories">For each replica the id of the log directory that holds it, all zero while unassigned.</param>
+public sealed record PartitionRegistration(
+    ImmutableArray<int> Replicas,
+    ImmutableArray<Guid> Directories,
+    ImmutableArray<int> Isr,
+    ImmutableArray<int> RemovingReplicas,
+    ImmutableArray<int> AddingReplicas,
+    ImmutableArray<int> EligibleLeaderReplicas,
+    ImmutableArray<int> LastKnownElr,
+    int Leader,
+    int LeaderEpoch,
+    int PartitionEpoch)
+{
+    public const int NoLeader = -1;
+}
+
+/// <summary>One broker as it registered itself with the controller.</summary>
+/// <param name="Epoch">The offset of its registration record; a later incarnation has a higher one.</param>
+/// <param name="Fenced">True while the broker may not lead or serve: clients are not told of it.</param>
+public sealed record BrokerRegistration(
+    int Id,
+    long Epoch,
+    Guid IncarnationId,
+    ImmutableArray<BrokerEndPoint> EndPoints,
+    ImmutableArray<Guid> LogDirectories,
+    string? Rack,
+    bool Fenced,
+    bool InControlledShutdown)
+{
+    public BrokerEndPoint? EndPoint(string listenerName) => EndPoints.FirstOrDefault(endPoint => endPoint.ListenerName == listenerName);
+}
+
+/// <summary>Where clients reach a broker on one of its listeners.</summary>
+/// <param name="SecurityProtocol">Kafka's number: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.</param>
+public sealed record BrokerEndPoint(string ListenerName, string Host, int Port, short SecurityProtocol);
+
+/// <summary>What settings are set on. The numbers are Kafka's.</summary>
+public enum ConfigResourceType : sbyte
+{
+    Unknown = 0,
+    Topic = 2,
+    Broker = 4,
+    BrokerLogger = 8,
+    ClientMetrics = 16,
+    Group = 32,
+}
+
+/// <param name="Name">The topic, the broker id as text, or empty for the default of all brokers.</param>
+public readonly record struct ConfigResource(ConfigResourceType Type, string Name)
+{
+    public static ConfigResource Topic(string name) => new(ConfigResourceType.Topic, name);
+
+    public static ConfigResource Broker(int id) => new(ConfigResourceType.Broker, id.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    public static ConfigResource AllBrokers { get; } = new(ConfigResourceType.Broker, "");
+}

@@ -1,0 +1,18 @@
+using Microsoft.Extensions.Logging;
+
+namespace Milena.Network;
+
+internal static partial class NetworkLog
+{
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Closing connection {Connection} from {Address}: {Reason}")]
+    public static partial void Closing(ILogger log, string connection, string address, string reason);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Lost connection {Connection} from {Address}: {Reason}")]
+    public static partial void Lost(ILogger log, string connection, string address, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Listener {Listener} refused a connection from {Address}: {Reason}")]
+    public static partial void Refused(ILogger log, string listener, string address, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A request of API key {ApiKey}, version {ApiVersion}, failed; its connection is closed")]
+    public static partial void HandlerFailed(ILogger log, Exception e, short apiKey, short apiVersion);
+}

@@ -1,0 +1,64 @@
+using Akka.Actor;
+using Milena.Metadata.Image;
+using Milena.Model;
+using Milena.Storage;
+
+namespace Milena.Replication;
+
+/// <summary>
+/// A partition replica as the rest of the broker sees it. Its actor alone writes the log and what is here; readers take what they need
+/// without a lock and without entering the mailbox.
+/// </summary>
+public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log, IActorRef actor)
+{
+    private Leadership _leadership = Leadership.None;
+    private long _highWatermark;
+
+    public ReplicaId Id { get; } = id;
+    public TopicPartition TopicPartition { get; } = topicPartition;
+    public Log Log { get; } = log;
+
+    /// <summary>Takes <see cref="ReplicaActor"/>'s commands; <c>Tell</c> without a sender.</summary>
+    public IActorRef Actor { get; } = actor;
+
+    public FetchWaiters Waiters { get; } = new();
+
+    public Leadership Leadership
+    {
+        get => Volatile.Read(ref _leadership);
+        internal set => Volatile.Write(ref _leadership, value);
+    }
+
+    /// <summary>Consumers may read below it. Exclusive; never moves back.</summary>
+    public long HighWatermark
+    {
+        get => Volatile.Read(ref _highWatermark);
+        internal set => Volatile.Write(ref _highWatermark, value);
+    }
+
+    /// <summary>Consumers of committed data may read below it: the high watermark, or the first record of the earliest open transaction.</summary>
+    public long LastStableOffset => Math.Min(HighWatermark, Log.FirstUnstableOffset ?? long.MaxValue);
+
+    /// <summary>Whether a request that knows <paramref name="currentLeaderEpoch"/> (-1: none) may be served here (KIP-320).</summary>
+    public ErrorCode CheckLeader(int currentLeaderEpoch)
+    {
+        var leadership = Leadership;
+        if (leadership.IsOffline)
+        {
+            return ErrorCode.KafkaStorageError;
+        }
+
+        if (currentLeaderEpoch >= 0 && currentLeaderEpoch != leadership.Epoch)
+        {
+            return currentLeaderEpoch < leadership.Epoch ? ErrorCode.FencedLeaderEpoch : ErrorCode.UnknownLeaderEpoch;
+        }
+
+        return leadership.IsLeader ? ErrorCode.None : ErrorCode.NotLeaderOrFollower;
+    }
+}
+
+/// <summary>Who leads a partition, as the replica has taken it up.</summary>
+public sealed record Leadership(int Leader, int Epoch, bool IsLeader, bool IsOffline)
+{
+    public static Leadership None { get; } = new(PartitionRegistration.NoLeader, -1, false, false);
+}

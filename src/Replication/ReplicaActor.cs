@@ -1,0 +1,262 @@
+using Akka.Actor;
+using Akka.Event;
+using Akka.Persistence;
+using Milena.Metadata.Image;
+using Milena.Model;
+using Milena.Storage;
+
+namespace Milena.Replication;
+
+/// <summary>Orders the appends of one partition replica, and answers each once it is as safe as its acks ask for.</summary>
+/// <remarks>
+/// Sole writer of its log. It appends in its handler: record bytes are never persisted through Akka, only the facts of
+/// <see cref="ReplicaFact"/> are. A disk error takes the replica offline: it answers KAFKA_STORAGE_ERROR until the node restarts, and
+/// the log directory's other replicas follow.
+/// </remarks>
+public sealed class ReplicaActor : ReceivePersistentActor
+{
+    /// <summary>Be what the committed metadata says: leader in this epoch, or not.</summary>
+    public sealed record Assign(PartitionRegistration Registration, LogSettings Settings, int MinInSyncReplicas) : INoSerializationVerificationNeeded;
+
+    /// <summary>Append one validated batch; <paramref name="Reply"/> is completed exactly once.</summary>
+    /// <param name="Batch">Base offset and leader epoch are stamped into it. Must stay untouched until the reply.</param>
+    /// <param name="Acks">1: when it is in the log; -1: when it is below the high watermark; 0: as 1, nobody looks.</param>
+    public sealed record Append(Memory<byte> Batch, short Acks, AppendOrigin Origin, AppendCompletion Reply) : INoSerializationVerificationNeeded;
+
+    /// <summary>Delete the records below an offset, -1 for all below the high watermark (DeleteRecords).</summary>
+    public sealed record MoveLogStart(long Offset, TaskCompletionSource<(ErrorCode Error, long LogStartOffset)> Reply) : INoSerializationVerificationNeeded;
+
+    /// <summary>Drop the segments that retention no longer keeps.</summary>
+    public sealed record ApplyRetention : INoSerializationVerificationNeeded
+    {
+        public static ApplyRetention Instance { get; } = new();
+    }
+
+    /// <summary>The log's directory failed: serve nothing from here.</summary>
+    public sealed record GoOffline : INoSerializationVerificationNeeded
+    {
+        public static GoOffline Instance { get; } = new();
+    }
+
+    /// <summary>The topic is deleted, or the replica assigned elsewhere: give up the log, which the sender then deletes.</summary>
+    public sealed record Retire(TaskCompletionSource Reply) : INoSerializationVerificationNeeded;
+
+    private readonly ReplicaHost _host;
+    private readonly ReplicaId _id;
+    private readonly Replica _replica;
+    private readonly PendingAppends _pending = new();
+    private readonly ILoggingAdapter _logger = Context.GetLogger();
+    private PartitionLeader? _leader;
+    private int _minInSyncReplicas = 1;
+
+    public ReplicaActor(ReplicaHost host, ReplicaId id)
+    {
+        (_host, _id) = (host, id);
+        PersistenceId = id.ToString();
+        var log = host.OpenLog(id);
+        _replica = new Replica(id, log.TopicPartition, log, Self) { HighWatermark = host.CheckpointedHighWatermark(log) };
+        // The journal's durable form is the log's own files, which the log has read: there is nothing left to rebuild from the facts.
+        Recover<ReplicaFact>(_ => { });
+        Command<Append>(OnAppend);
+        Command<Assign>(OnAssign);
+        Command<MoveLogStart>(OnMoveLogStart);
+        Command<ApplyRetention>(_ => OnApplyRetention());
+        Command<GoOffline>(_ => GiveUpDisk());
+        Command<Retire>(OnRetire);
+    }
+
+    public override string PersistenceId { get; }
+
+    /// <summary>There are no snapshots: the facts are few.</summary>
+    public override Recovery Recovery => new(SnapshotSelectionCriteria.None);
+
+    public static Props Props(ReplicaHost host, ReplicaId id) => Akka.Actor.Props.Create(() => new ReplicaActor(host, id)).WithDispatcher(host.Dispatcher);
+
+    protected override void PostStop()
+    {
+        _host.Directory.Remove(_replica);
+        _pending.FailAll(ErrorCode.NotLeaderOrFollower);
+        _replica.Leadership = Leadership.None;
+        _replica.Waiters.Wake();
+        base.PostStop();
+    }
+
+    private void OnAssign(Assign assign)
+    {
+        var registration = assign.Registration;
+        var current = _replica.Leadership;
+        if (current.IsOffline || registration.LeaderEpoch < current.Epoch)
+        {
+            return;
+        }
+
+        _minInSyncReplicas = assign.MinInSyncReplicas;
+        _replica.Log.UpdateSettings(assign.Settings);
+        if (registration.Leader != _id.BrokerId)
+        {
+            Follow(registration);
+        }
+        else if (registration.LeaderEpoch > current.Epoch || !current.IsLeader)
+        {
+            // The epoch's start is durable before its first record: a follower truncates by it.
+            Persist(new ReplicaFact.EpochStarted(registration.LeaderEpoch, _replica.Log.LogEndOffset), _ => Lead(registration));
+        }
+        else
+        {
+            _leader = new PartitionLeader(_id.BrokerId, registration.Isr, _replica.Log.LogEndOffset, _replica.HighWatermark);
+            MoveHighWatermark();
+        }
+    }
+
+    private void Lead(PartitionRegistration registration)
+    {
+        _leader = new PartitionLeader(_id.BrokerId, registration.Isr, _replica.Log.LogEndOffset, _replica.HighWatermark);
+        MoveHighWatermark();
+        _replica.Leadership = new Leadership(_id.BrokerId, registration.LeaderEpoch, IsLeader: true, IsOffline: false);
+        _host.Directory.Add(_replica);
+        _host.LeadershipChanged(_replica);
+    }
+
+    private void Follow(PartitionRegistration registration)
+    {
+        _leader = null;
+        _replica.Leadership = new Leadership(registration.Leader, registration.LeaderEpoch, IsLeader: false, IsOffline: false);
+        _host.Directory.Add(_replica);
+        _pending.FailAll(ErrorCode.NotLeaderOrFollower);
+        _replica.Waiters.Wake();
+        _host.LeadershipChanged(_replica);
+    }
+
+    private void OnAppend(Append append)
+    {
+        if (Refusal(append) is var refusal and not ErrorCode.None)
+        {
+            append.Reply.Complete(AppendOutcome.Failed(refusal));
+            return;
+        }
+
+        AppendResult result;
+        try
+        {
+            result = _replica.Log.Append(append.Batch.Span, _replica.Leadership.Epoch, append.Origin);
+        }
+        catch (LogIOException e)
+        {
+            _logger.Error(e, "{0} cannot be written in epoch {1}", _replica.TopicPartition, _replica.Leadership.Epoch);
+            append.Reply.Complete(AppendOutcome.Failed(ErrorCode.KafkaStorageError));
+            GiveUpDisk();
+            return;
+        }
+
+        if (result.Error != ErrorCode.None)
+        {
+            append.Reply.Complete(AppendOutcome.Failed(result.Error));
+            return;
+        }
+
+        var outcome = new AppendOutcome(ErrorCode.None, result.BaseOffset, result.LogAppendTimeMs, _replica.Log.LogStartOffset);
+        if (append.Acks == -1)
+        {
+            _pending.Add(result.LastOffset + 1, outcome, append.Reply);
+        }
+        else
+        {
+            append.Reply.Complete(outcome);
+        }
+
+        _leader!.Appended(_replica.Log.LogEndOffset);
+        MoveHighWatermark();
+        _host.FlushIfDue(_replica.Log);
+    }
+
+    private ErrorCode Refusal(Append append) => _replica.Leadership switch
+    {
+        { IsOffline: true } => ErrorCode.KafkaStorageError,
+        { IsLeader: false } => ErrorCode.NotLeaderOrFollower,
+        _ when append.Acks == -1 && _leader!.InSyncReplicas < _minInSyncReplicas => ErrorCode.NotEnoughReplicas,
+        _ => ErrorCode.None,
+    };
+
+    private void MoveHighWatermark()
+    {
+        var highWatermark = _leader!.HighWatermark;
+        if (highWatermark > _replica.HighWatermark)
+        {
+            _replica.HighWatermark = highWatermark;
+            _replica.Waiters.Wake();
+        }
+
+        _pending.AnswerUpTo(highWatermark);
+    }
+
+    private void OnMoveLogStart(MoveLogStart move)
+    {
+        if (!_replica.Leadership.IsLeader)
+        {
+            move.Reply.SetResult((_replica.CheckLeader(-1), -1));
+            return;
+        }
+
+        var offset = move.Offset == -1 ? _replica.HighWatermark : move.Offset;
+        if (offset < 0 || offset > _replica.HighWatermark)
+        {
+            move.Reply.SetResult((ErrorCode.OffsetOutOfRange, -1));
+            return;
+        }
+
+        if (offset <= _replica.Log.LogStartOffset)
+        {
+            move.Reply.SetResult((ErrorCode.None, _replica.Log.LogStartOffset));
+            return;
+        }
+
+        Persist(new ReplicaFact.LogStartMoved(offset), _ => move.Reply.SetResult((ErrorCode.None, _replica.Log.LogStartOffset)));
+    }
+
+    private void OnApplyRetention()
+    {
+        if (_replica.Leadership.IsOffline)
+        {
+            return;
+        }
+
+        try
+        {
+            var deleted = _replica.Log.DeleteExpiredSegments(_replica.HighWatermark);
+            if (deleted > 0)
+            {
+                _logger.Info("{0}: retention deleted {1} segments, the log starts at {2}", _replica.TopicPartition, deleted, _replica.Log.LogStartOffset);
+            }
+        }
+        catch (LogIOException e)
+        {
+            _logger.Error(e, "{0}: retention failed", _replica.TopicPartition);
+            GiveUpDisk();
+        }
+    }
+
+    private void GiveUpDisk()
+    {
+        _replica.Leadership = _replica.Leadership with { IsLeader = false, IsOffline = true };
+        _pending.FailAll(ErrorCode.KafkaStorageError);
+        _replica.Waiters.Wake();
+    }
+
+    private void OnRetire(Retire retire)
+    {
+        _host.Directory.Remove(_replica);
+        _replica.Leadership = Leadership.None;
+        _pending.FailAll(ErrorCode.UnknownTopicOrPartition);
+        _replica.Waiters.Wake();
+        _host.LeadershipChanged(_replica);
+        retire.Reply.SetResult();
+        Context.Stop(Self);
+    }
+
+    protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)
+    {
+        // Akka stops the actor after this: what it leads is no longer served here.
+        _logger.Error(cause, "{0} cannot record {1}", _replica.TopicPartition, @event);
+        GiveUpDisk();
+    }
+}
