@@ -1,0 +1,59 @@
+using Microsoft.Extensions.Logging;
+using Milena.Coordinators;
+using Milena.Metadata.Controller;
+using Milena.Metadata.Image;
+using Milena.Metadata.Settings;
+using Milena.Model;
+using Milena.Replication;
+
+namespace Milena.Broker;
+
+/// <summary>What the handlers share: this node's view of the cluster and its own replicas. Made once, at start.</summary>
+public sealed record BrokerContext(
+    int BrokerId,
+    string ClusterId,
+    StaticSettings Settings,
+    ConfigResolver Configs,
+    MetadataStore Metadata,
+    ControllerClient Controller,
+    ReplicaHost Replicas,
+    CoordinatorDirectory Coordinators,
+    TimeProvider Time,
+    ILoggerFactory Logs)
+{
+    public MetadataImage Image => Metadata.Current;
+
+    /// <summary>The broker that a topic partition's leader is, where clients of that listener reach it; null when it has none.</summary>
+    public BrokerEndPoint? EndPointOf(int brokerId, string listenerName) =>
+        Image.Brokers.TryGetValue(brokerId, out var broker) && !broker.Fenced ? broker.EndPoint(listenerName) : null;
+
+    /// <summary>The name of a topic given by name or id. Of the two that a request has, the id counts from the version that carries it.</summary>
+    public ErrorCode ResolveTopic(ref string name, Guid topicId)
+    {
+        if (topicId == Guid.Empty)
+        {
+            return ErrorCode.None;
+        }
+
+        if (Image.FindTopic(topicId) is not { } topic)
+        {
+            return ErrorCode.UnknownTopicId;
+        }
+
+        name = topic.Name;
+        return ErrorCode.None;
+    }
+
+    /// <summary>The replica that must answer for a partition, or why there is none.</summary>
+    public ErrorCode FindLeader(TopicPartition partition, int currentLeaderEpoch, out Replica? replica)
+    {
+        replica = Replicas.Directory.Find(partition);
+        if (replica is not null)
+        {
+            return replica.CheckLeader(currentLeaderEpoch);
+        }
+
+        // Known to the cluster, but not here: either another broker leads it, or its replica is still starting.
+        return Image.FindTopic(partition.Topic)?.Find(partition.Partition) is null ? ErrorCode.UnknownTopicOrPartition : ErrorCode.NotLeaderOrFollower;
+    }
+}

@@ -1,0 +1,150 @@
+using Milena.Model;
+using Milena.Network;
+using Milena.Protocol;
+using Milena.Replication;
+
+namespace Milena.Broker.Fetching;
+
+/// <summary>Serves records from the local logs. A fetch that finds too little waits on its partitions and is woken by what moves them.</summary>
+public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) : ApiHandler<FetchRequest>(ApiKey.Fetch)
+{
+    /// <summary>From this version a fetch names topics by id.</summary>
+    private const short TopicIdVersion = 13;
+
+    private readonly FetchReader _reader = new(broker);
+
+    protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, FetchRequest request)
+    {
+        var plan = sessions.Plan(request, context.ApiVersion >= TopicIdVersion);
+        if (plan.Error != ErrorCode.None)
+        {
+            return Answer(new FetchResponse { ErrorCode = plan.Error });
+        }
+
+        var limits = new FetchLimits(
+            Math.Min(request.MaxBytes, broker.Settings.GetInt("fetch.max.bytes")), request.IsolationLevel == 1, context.ApiVersion >= TopicIdVersion);
+        var result = _reader.Read(plan.Partitions, limits);
+        if (result.Bytes >= request.MinBytes || result.HasErrors || request.MaxWaitMs <= 0 || plan.Partitions.Count == 0)
+        {
+            return Answer(Respond(plan, result, context));
+        }
+
+        result.Dispose();
+        return WaitAsync(context, request, plan, limits);
+    }
+
+    private async ValueTask<IResponseMessage?> WaitAsync(RequestContext context, FetchRequest request, FetchPlan plan, FetchLimits limits)
+    {
+        var started = broker.Time.GetTimestamp();
+        var maxWait = TimeSpan.FromMilliseconds(request.MaxWaitMs);
+        var wait = new FetchWait();
+        var replicas = _reader.ReplicasOf(plan.Partitions);
+        foreach (var replica in replicas)
+        {
+            replica.Waiters.Add(wait);
+        }
+
+        try
+        {
+            while (true)
+            {
+                wait.Rearm();
+                var result = _reader.Read(plan.Partitions, limits);
+                var left = maxWait - broker.Time.GetElapsedTime(started);
+                if (result.Bytes >= request.MinBytes || result.HasErrors || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
+                {
+                    return Respond(plan, result, context);
+                }
+
+                result.Dispose();
+                await WokenOrLateAsync(wait, left, context.Connection.Closed);
+            }
+        }
+        finally
+        {
+            foreach (var replica in replicas)
+            {
+                replica.Waiters.Remove(wait);
+            }
+        }
+    }
+
+    private async Task WokenOrLateAsync(FetchWait wait, TimeSpan left, CancellationToken closed)
+    {
+        try
+        {
+            await wait.Woken.WaitAsync(left, broker.Time, closed);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            // Both end the wait, and the caller looks once more and answers with what there is.
+            return;
+        }
+    }
+
+    private FetchResponse Respond(FetchPlan plan, FetchReadResult result, RequestContext context)
+    {
+        var response = new FetchResponse { SessionId = plan.SessionId };
+        FetchResponse.FetchableTopicResponse? topic = null;
+        foreach (var (state, data) in result.Partitions)
+        {
+            var mustTell = state.MustTell(data);
+            if (plan.Incremental && !mustTell)
+            {
+                data.Records.Dispose();
+                continue;
+            }
+
+            if (topic is null || topic.TopicId != state.Key.TopicId || topic.Topic != state.Key.Topic)
+            {
+                topic = new() { TopicId = state.Key.TopicId, Topic = state.Key.Topic };
+                response.Responses.Add(topic);
+            }
+
+            topic.Partitions.Add(data);
+            if (data.ErrorCode is ErrorCode.NotLeaderOrFollower or ErrorCode.FencedLeaderEpoch && data.CurrentLeader.LeaderId >= 0)
+            {
+                AddEndPoint(response, data.CurrentLeader.LeaderId, context);
+            }
+        }
+
+        if (plan.SessionId != 0 && result.Bytes > 0)
+        {
+            sessions.ServedRecords(plan.SessionId, result.Partitions.Where(one => !one.Data.Records.IsEmpty).Select(one => one.State));
+        }
+
+        return response;
+    }
+
+    private void AddEndPoint(FetchResponse response, int leader, RequestContext context)
+    {
+        if (context.ApiVersion >= 16
+            && response.NodeEndpoints.All(node => node.NodeId != leader)
+            && broker.EndPointOf(leader, context.Connection.ListenerName) is { } endPoint)
+        {
+            response.NodeEndpoints.Add(new() { NodeId = leader, Host = endPoint.Host, Port = endPoint.Port, Rack = broker.Image.Brokers[leader].Rack });
+        }
+    }
+}
+
+/// <param name="MaxBytes">Of all partitions together; the first batch is returned even when it is larger (KIP-74).</param>
+/// <param name="Committed">Only what is below the last stable offset.</param>
+public readonly record struct FetchLimits(int MaxBytes, bool Committed, bool ByTopicId);
+
+/// <summary>What one look at the partitions found. Whoever does not answer with it disposes it.</summary>
+public sealed class FetchReadResult : IDisposable
+{
+    public List<(FetchPartitionState State, FetchResponse.PartitionData Data)> Partitions { get; } = [];
+
+    public long Bytes { get; set; }
+
+    public bool HasErrors { get; set; }
+
+    public void Dispose()
+    {
+        foreach (var (_, data) in Partitions)
+        {
+            data.Records.Dispose();
+        }
+    }
+}

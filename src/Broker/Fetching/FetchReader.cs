@@ -1,0 +1,141 @@
+using Milena.Model;
+using Milena.Protocol;
+using Milena.Replication;
+
+namespace Milena.Broker.Fetching;
+
+/// <summary>Reads the partitions of a fetch from their logs, in order, within its limits. Copies no record bytes.</summary>
+public sealed class FetchReader(BrokerContext broker)
+{
+    public FetchReadResult Read(IEnumerable<FetchPartitionState> partitions, in FetchLimits limits)
+    {
+        var result = new FetchReadResult();
+        var left = (long)limits.MaxBytes;
+        foreach (var state in partitions)
+        {
+            var data = new FetchResponse.PartitionData { PartitionIndex = state.Key.Partition, HighWatermark = -1, Records = Records.Empty };
+            var error = ReadPartition(state, data, limits, (int)Math.Min(left, state.MaxBytes), atLeastOneBatch: result.Bytes == 0);
+            if (error != ErrorCode.None)
+            {
+                data.ErrorCode = error;
+                result.HasErrors = true;
+            }
+
+            result.HasErrors |= data.DivergingEpoch.Epoch >= 0;
+            result.Bytes += data.Records.Length;
+            left = Math.Max(0, left - data.Records.Length);
+            result.Partitions.Add((state, data));
+        }
+
+        return result;
+    }
+
+    /// <summary>Those of the partitions that are here; the others cannot be waited on.</summary>
+    public List<Replica> ReplicasOf(IEnumerable<FetchPartitionState> partitions)
+    {
+        var replicas = new List<Replica>();
+        foreach (var state in partitions)
+        {
+            if (Locate(state, out _) == ErrorCode.None && broker.Replicas.Directory.Find(PartitionOf(state)) is { } replica)
+            {
+                replicas.Add(replica);
+            }
+        }
+
+        return replicas;
+    }
+
+    private ErrorCode ReadPartition(FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch)
+    {
+        if (Locate(state, out var replica) is var error and not ErrorCode.None)
+        {
+            if (error is ErrorCode.NotLeaderOrFollower or ErrorCode.FencedLeaderEpoch)
+            {
+                NameLeader(state, data);
+            }
+
+            return error;
+        }
+
+        var log = replica!.Log;
+        var highWatermark = replica.HighWatermark;
+        var lastStable = Math.Min(highWatermark, replica.LastStableOffset);
+        data.HighWatermark = highWatermark;
+        data.LastStableOffset = lastStable;
+        data.LogStartOffset = log.LogStartOffset;
+        if (state.LastFetchedEpoch >= 0 && Diverges(replica, state, data))
+        {
+            return ErrorCode.None;
+        }
+
+        if (state.FetchOffset < log.LogStartOffset || state.FetchOffset > log.LogEndOffset)
+        {
+            (data.HighWatermark, data.LastStableOffset, data.LogStartOffset) = (-1, -1, -1);
+            return ErrorCode.OffsetOutOfRange;
+        }
+
+        var end = limits.Committed ? lastStable : highWatermark;
+        if (state.FetchOffset < end && (maxBytes > 0 || atLeastOneBatch))
+        {
+            var readError = log.Read(state.FetchOffset, end, maxBytes, atLeastOneBatch, out var slice);
+            if (readError != ErrorCode.None)
+            {
+                return readError;
+            }
+
+            if (slice is not null)
+            {
+                data.Records = new Records(slice);
+            }
+
+            if (limits.Committed)
+            {
+                data.AbortedTransactions = [.. log.AbortedTransactions(state.FetchOffset, end)
+                    .Select(aborted => new FetchResponse.AbortedTransaction { ProducerId = aborted.ProducerId, FirstOffset = aborted.FirstOffset })];
+            }
+        }
+
+        return ErrorCode.None;
+    }
+
+    private ErrorCode Locate(FetchPartitionState state, out Replica? replica)
+    {
+        replica = null;
+        var topic = state.Key.Topic;
+        if (broker.ResolveTopic(ref topic, state.Key.TopicId) is var unknown and not ErrorCode.None)
+        {
+            return unknown;
+        }
+
+        return broker.FindLeader(new TopicPartition(topic, state.Key.Partition), state.CurrentLeaderEpoch, out replica);
+    }
+
+    private TopicPartition PartitionOf(FetchPartitionState state)
+    {
+        var topic = state.Key.Topic;
+        broker.ResolveTopic(ref topic, state.Key.TopicId);
+        return new TopicPartition(topic, state.Key.Partition);
+    }
+
+    /// <summary>The client's log and ours part ways below its fetch offset: it must truncate first (KIP-595).</summary>
+    private static bool Diverges(Replica replica, FetchPartitionState state, FetchResponse.PartitionData data)
+    {
+        var (epoch, endOffset) = replica.Log.EndOffsetForEpoch(state.LastFetchedEpoch);
+        if (epoch == state.LastFetchedEpoch && endOffset >= state.FetchOffset)
+        {
+            return false;
+        }
+
+        data.DivergingEpoch = new() { Epoch = epoch, EndOffset = endOffset };
+        return true;
+    }
+
+    private void NameLeader(FetchPartitionState state, FetchResponse.PartitionData data)
+    {
+        var partition = PartitionOf(state);
+        if (broker.Image.FindTopic(partition.Topic)?.Find(partition.Partition) is { } registration)
+        {
+            data.CurrentLeader = new() { LeaderId = registration.Leader, LeaderEpoch = registration.LeaderEpoch };
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using Milena.Protocol;
+
+namespace Milena.Broker.Fetching;
+
+/// <summary>A partition as a fetch names it: by topic id from version 13, by name before.</summary>
+public readonly record struct FetchPartitionKey(Guid TopicId, string Topic, int Partition);
+
+/// <summary>What a client wants of one partition, and what it was last told of it.</summary>
+public sealed class FetchPartitionState(FetchPartitionKey key)
+{
+    public FetchPartitionKey Key { get; } = key;
+    public long FetchOffset { get; private set; }
+    public int MaxBytes { get; private set; }
+    public int CurrentLeaderEpoch { get; private set; } = -1;
+    public int LastFetchedEpoch { get; private set; } = -1;
+
+    private long _toldHighWatermark = -1;
+    private long _toldLogStartOffset = -1;
+
+    public void Update(FetchRequest.FetchPartition wanted)
+    {
+        FetchOffset = wanted.FetchOffset;
+        MaxBytes = wanted.PartitionMaxBytes;
+        CurrentLeaderEpoch = wanted.CurrentLeaderEpoch;
+        LastFetchedEpoch = wanted.LastFetchedEpoch;
+    }
+
+    /// <summary>Whether an incremental answer must name the partition: it has records or an error, or something the client was told has changed.</summary>
+    public bool MustTell(FetchResponse.PartitionData answer)
+    {
+        var mustTell = !answer.Records.IsEmpty
+            || answer.ErrorCode != Model.ErrorCode.None
+            || answer.HighWatermark != _toldHighWatermark
+            || answer.LogStartOffset != _toldLogStartOffset
+            || answer.DivergingEpoch.Epoch >= 0;
+        // After an error the client resets its state of the partition, so next time it must be told in any case.
+        (_toldHighWatermark, _toldLogStartOffset) = answer.ErrorCode == Model.ErrorCode.None
+            ? (answer.HighWatermark, answer.LogStartOffset)
+            : (-1, -1);
+        return mustTell;
+    }
+}
+
+/// <summary>The partitions that one client keeps fetching, so that its requests name only what changes (KIP-227).</summary>
+/// <remarks>Not thread-safe: <see cref="FetchSessions"/> holds its lock around every call.</remarks>
+public sealed class FetchSession(int id, bool usesTopicIds)
+{
+    private readonly Dictionary<FetchPartitionKey, LinkedListNode<FetchPartitionState>> _byKey = [];
+    private readonly LinkedList<FetchPartitionState> _inOrder = new();
+
+    /// <summary>Zero for a fetch outside any session.</summary>
+    public int Id => id;
+
+    public bool UsesTopicIds => usesTopicIds;
+
+    /// <summary>The epoch that the client's next request must carry.</summary>
+    public int NextEpoch { get; private set; } = 1;
+
+    public int Count => _byKey.Count;
+
+    /// <summary>In the order in which they are to be served: those that had records last time come last.</summary>
+    public IEnumerable<FetchPartitionState> Partitions => _inOrder;
+
+    public void Update(FetchRequest request)
+    {
+        foreach (var topic in request.ForgottenTopicsData)
+        {
+            foreach (var partition in topic.Partitions)
+            {
+                if (_byKey.Remove(new FetchPartitionKey(topic.TopicId, topic.Topic, partition), out var node))
+                {
+                    _inOrder.Remove(node);
+                }
+            }
+        }
+
+        foreach (var topic in request.Topics)
+        {
+            foreach (var partition in topic.Partitions)
+            {
+                var key = new FetchPartitionKey(topic.TopicId, topic.Topic, partition.Partition);
+                if (!_byKey.TryGetValue(key, out var node))
+                {
+                    node = _inOrder.AddLast(new FetchPartitionState(key));
+                    _byKey.Add(key, node);
+                }
+
+                node.Value.Update(partition);
+            }
+        }
+    }
+
+    /// <summary>The wrap goes to 1: 0 asks for a new session.</summary>
+    public void Advance() => NextEpoch = NextEpoch == int.MaxValue ? 1 : NextEpoch + 1;
+
+    /// <summary>A partition that just had records goes to the end, so that a busy one does not starve the others.</summary>
+    public void ServedRecords(FetchPartitionState partition)
+    {
+        if (_byKey.TryGetValue(partition.Key, out var node))
+        {
+            _inOrder.Remove(node);
+            _inOrder.AddLast(node);
+        }
+    }
+}

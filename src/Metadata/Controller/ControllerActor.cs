@@ -1,0 +1,125 @@
+using Akka.Actor;
+using Akka.Event;
+using Milena.Metadata.Image;
+using Milena.Metadata.Log;
+using Milena.Model;
+using Milena.Protocol;
+
+namespace Milena.Metadata.Controller;
+
+/// <summary>
+/// The one writer of the cluster's metadata. It lives exactly while its node leads the quorum, decides one request at a time on what it
+/// has itself decided so far, and answers when the decision is committed and applied.
+/// </summary>
+/// <remarks>
+/// It looks at its own latest image, which may be ahead of the committed one. When an append fails, that image is worth nothing: the
+/// actor fails all that wait and stops; a new one starts from the committed image when the node leads again.
+/// </remarks>
+public sealed class ControllerActor : ReceiveActor
+{
+    /// <summary>Decide on a request in Kafka's own form: CreateTopics, AllocateProducerIds, BrokerRegistration and so on.</summary>
+    /// <param name="Reply">Completed once. Fails with <see cref="NotControllerException"/> where this node may not decide any more.</param>
+    public sealed record Decide(IRequestMessage Request, TaskCompletionSource<IResponseMessage> Reply) : INoSerializationVerificationNeeded;
+
+    /// <summary>The metadata up to an offset is committed and applied on this node.</summary>
+    public sealed record Applied(long Offset) : INoSerializationVerificationNeeded;
+
+    private readonly IMetadataLog _log;
+    private readonly ControllerContext _context;
+    private readonly string _clusterId;
+    private readonly int _epoch;
+    private readonly Queue<(long Offset, IResponseMessage Response, TaskCompletionSource<IResponseMessage> Reply)> _uncommitted = new();
+    private readonly ILoggingAdapter _logger = Context.GetLogger();
+    private MetadataImage _latest;
+    private long _applied;
+
+    public ControllerActor(IMetadataLog log, MetadataImage image, ControllerContext context, string clusterId, int epoch)
+    {
+        (_log, _latest, _context, _clusterId, _epoch) = (log, image, context, clusterId, epoch);
+        _applied = image.Offset;
+        Receive<Decide>(OnDecide);
+        Receive<Applied>(OnApplied);
+    }
+
+    /// <param name="epoch">The epoch in which this node leads the quorum.</param>
+    public static Props Props(IMetadataLog log, MetadataImage image, ControllerContext context, string clusterId, int epoch) =>
+        Akka.Actor.Props.Create(() => new ControllerActor(log, image, context, clusterId, epoch));
+
+    protected override void PostStop()
+    {
+        FailAll(new NotControllerException("The controller stopped."));
+        base.PostStop();
+    }
+
+    private void OnDecide(Decide decide)
+    {
+        var decision = DecisionOn(decide.Request);
+        if (decision.Records.Count == 0)
+        {
+            Answer(_log.EndOffset - 1, decision.Response, decide.Reply);
+            return;
+        }
+
+        try
+        {
+            var offset = _log.Append(_epoch, decision.Records);
+            var delta = new MetadataDelta(_latest);
+            foreach (var record in decision.Records)
+            {
+                delta.Replay(record);
+            }
+
+            _latest = delta.Apply(offset, _epoch);
+            Answer(offset, decision.Response, decide.Reply);
+        }
+        catch (Exception e) when (e is NotControllerException or Storage.LogIOException)
+        {
+            _logger.Error(e, "Epoch {0}: cannot write a decision on {1}", _epoch, decide.Request.GetType().Name);
+            decide.Reply.SetException(e);
+            FailAll(e);
+            Context.Stop(Self);
+        }
+    }
+
+    private Decision DecisionOn(IRequestMessage request) => request switch
+    {
+        CreateTopicsRequest create => CreateTopicsDecision.Decide(_latest, create, _context),
+        DeleteTopicsRequest delete => DeleteTopicsDecision.Decide(_latest, delete),
+        CreatePartitionsRequest create => CreatePartitionsDecision.Decide(_latest, create, _context),
+        IncrementalAlterConfigsRequest alter => AlterConfigsDecision.Decide(_latest, alter),
+        AlterConfigsRequest alter => AlterConfigsDecision.Decide(_latest, alter),
+        AllocateProducerIdsRequest allocate => AllocateProducerIdsDecision.Decide(_latest, allocate),
+        BrokerRegistrationRequest register => RegisterBrokerDecision.Decide(_latest, register, _log.EndOffset, _clusterId),
+        _ => throw new ArgumentException($"The controller does not decide on {request.GetType().Name}."),
+    };
+
+    private void Answer(long offset, IResponseMessage response, TaskCompletionSource<IResponseMessage> reply)
+    {
+        if (offset <= _applied)
+        {
+            reply.SetResult(response);
+        }
+        else
+        {
+            _uncommitted.Enqueue((offset, response, reply));
+        }
+    }
+
+    private void OnApplied(Applied applied)
+    {
+        _applied = Math.Max(_applied, applied.Offset);
+        while (_uncommitted.TryPeek(out var next) && next.Offset <= _applied)
+        {
+            _uncommitted.Dequeue();
+            next.Reply.SetResult(next.Response);
+        }
+    }
+
+    private void FailAll(Exception cause)
+    {
+        while (_uncommitted.TryDequeue(out var next))
+        {
+            next.Reply.SetException(cause);
+        }
+    }
+}
