@@ -130,6 +130,7 @@ internal sealed class ReadEmitter(CodeWriter code, TypeNames names, MessageSpec 
         "int16" => "reader.ReadInt16()",
         "uint16" => "reader.ReadUInt16()",
         "int32" => "reader.ReadInt32()",
+        "uint32" => "reader.ReadUInt32()",
         "int64" => "reader.ReadInt64()",
         "float64" => "reader.ReadFloat64()",
         "uuid" => "reader.ReadUuid()",

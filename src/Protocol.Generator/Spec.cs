@@ -30,13 +30,13 @@ public readonly struct Versions(short lowest, short highest)
 
         var open = text.EndsWith("+", System.StringComparison.Ordinal);
         var parts = open ? [text.Substring(0, text.Length - 1)] : text.Split('-');
-        if (parts.Length > 2 || !TryParse(parts[0], out var lowest))
+        if (parts.Length > 2 || !TryParseNumber(parts[0], out var lowest))
         {
             return false;
         }
 
         var highest = open ? Open : lowest;
-        if (parts.Length == 2 && (!TryParse(parts[1], out highest) || highest < lowest))
+        if (parts.Length == 2 && (!TryParseNumber(parts[1], out highest) || highest < lowest))
         {
             return false;
         }
@@ -47,7 +47,7 @@ public readonly struct Versions(short lowest, short highest)
 
     public override string ToString() => IsNone ? "none" : Highest == Open ? $"{Lowest}+" : Lowest == Highest ? $"{Lowest}" : $"{Lowest}-{Highest}";
 
-    private static bool TryParse(string text, out short number) => short.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    private static bool TryParseNumber(string text, out short number) => short.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 }
 
 /// <summary>One field of a message or struct, as its line in the spec says.</summary>
@@ -117,6 +117,6 @@ public static class SpecTypes
 {
     public static readonly HashSet<string> Primitive =
     [
-        "bool", "int8", "int16", "uint16", "int32", "int64", "float64", "uuid", "string", "bytes", "records", "error",
+        "bool", "int8", "int16", "uint16", "int32", "uint32", "int64", "float64", "uuid", "string", "bytes", "records", "error",
     ];
 }

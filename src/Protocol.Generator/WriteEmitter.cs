@@ -4,7 +4,7 @@ using System.Linq;
 namespace Milena.Protocol.Generator;
 
 /// <summary>Writes the Write method of a message or struct. A field that a version cannot carry is dropped if it may be, else it is a bug and throws.</summary>
-internal sealed class WriteEmitter(CodeWriter code, TypeNames names, MessageSpec message)
+internal sealed class WriteEmitter(CodeWriter code, MessageSpec message)
 {
     public void Emit(List<FieldSpec> fields, Versions versions)
     {
@@ -87,11 +87,11 @@ internal sealed class WriteEmitter(CodeWriter code, TypeNames names, MessageSpec
         }
     }
 
-    private string When(FieldSpec field, Versions versions) =>
+    private static string When(FieldSpec field, Versions versions) =>
         TypeNames.Condition(field.Tagged, versions) is { Length: > 0 } condition ? $"{condition} && {IsSet(field)}" : IsSet(field);
 
     /// <summary>Whether the field differs from its default.</summary>
-    private string IsSet(FieldSpec field)
+    private static string IsSet(FieldSpec field)
     {
         var value = field.Name;
         if (field.Default == "null")
@@ -143,13 +143,14 @@ internal sealed class WriteEmitter(CodeWriter code, TypeNames names, MessageSpec
         }
     }
 
-    private string Element(FieldSpec field, string value, string compact, string nullable) => field.Type switch
+    private static string Element(FieldSpec field, string value, string compact, string nullable) => field.Type switch
     {
         "bool" => $"writer.WriteBool({value});",
         "int8" => $"writer.WriteInt8({value});",
         "int16" => $"writer.WriteInt16({value});",
         "uint16" => $"writer.WriteUInt16({value});",
         "int32" => $"writer.WriteInt32({value});",
+        "uint32" => $"writer.WriteUInt32({value});",
         "int64" => $"writer.WriteInt64({value});",
         "float64" => $"writer.WriteFloat64({value});",
         "uuid" => $"writer.WriteUuid({value});",
