@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Milena.Coordinators;
 using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
@@ -17,7 +16,6 @@ public sealed record BrokerContext(
     MetadataStore Metadata,
     ControllerClient Controller,
     ReplicaHost Replicas,
-    CoordinatorDirectory Coordinators,
     TimeProvider Time,
     ILoggerFactory Logs)
 {

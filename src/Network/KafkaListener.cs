@@ -133,6 +133,11 @@ public sealed class KafkaListener : IAsyncDisposable
             await Task.Yield();
             await connection.RunAsync();
         }
+        catch (Exception e)
+        {
+            // A bug of ours: it costs this connection, is told, and disturbs no other.
+            NetworkLog.ConnectionFailed(_log, e, transport.ConnectionId, remote);
+        }
         finally
         {
             _connections.TryRemove(transport.ConnectionId, out _);

@@ -13,6 +13,12 @@ internal static partial class NetworkLog
     [LoggerMessage(Level = LogLevel.Warning, Message = "Listener {Listener} refused a connection from {Address}: {Reason}")]
     public static partial void Refused(ILogger log, string listener, string address, string reason);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "Closing a connection: {Reason}")]
+    public static partial void Refusing(ILogger log, string reason);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "A request of API key {ApiKey}, version {ApiVersion}, failed; its connection is closed")]
     public static partial void HandlerFailed(ILogger log, Exception e, short apiKey, short apiVersion);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Connection {Connection} from {Address} failed")]
+    public static partial void ConnectionFailed(ILogger log, Exception e, string connection, string address);
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Pipelines;
 using System.Threading.Channels;
@@ -34,6 +35,12 @@ internal sealed class ResponseWriter(PipeWriter output, ILogger log)
             catch (Exception e) when (e is IOException or ConnectionResetException or ConnectionAbortedException or OperationCanceledException)
             {
                 _broken = true;
+            }
+            catch (CloseConnectionException e)
+            {
+                NetworkLog.Refusing(log, e.Message);
+                _broken = true;
+                await output.CompleteAsync();
             }
             catch (Exception e)
             {

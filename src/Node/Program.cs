@@ -1,1 +1,51 @@
-return 0;
+using System.Collections;
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+using Milena.Node;
+using Milena.Node.Configuration;
+
+const int UsageError = 2;
+
+try
+{
+    var commandLine = CommandLine.Parse(args);
+    if (commandLine.WantsHelp)
+    {
+        Console.WriteLine(CommandLine.Help);
+        return 0;
+    }
+
+    var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(one => KeyValuePair.Create((string)one.Key, (string?)one.Value ?? ""));
+    var configuration = NodeConfiguration.Load(commandLine, environment);
+    using var logs = new StandardErrorLogs(Enum.TryParse<LogLevel>(configuration.LogLevel, ignoreCase: true, out var level) ? level : LogLevel.Information, TimeProvider.System);
+    var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    void Stop(PosixSignalContext signal)
+    {
+        signal.Cancel = true;
+        stop.TrySetResult();
+    }
+
+    using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+    using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+    await using var node = await MilenaNode.StartAsync(configuration, logs, TimeProvider.System);
+    Console.WriteLine(Greeting(node, configuration));
+    await stop.Task;
+    return 0;
+}
+catch (StartupException e)
+{
+    Console.Error.WriteLine($"milena: {e.Message}");
+    return UsageError;
+}
+
+static string Greeting(MilenaNode node, NodeConfiguration configuration)
+{
+    var first = node.Bound[0];
+    var address = $"{first.Listener.Advertised.Host}:{(first.Listener.Advertised.Port == 0 ? first.Port : first.Listener.Advertised.Port)}";
+    return $"""
+        Milena {typeof(MilenaNode).Assembly.GetName().Version?.ToString(3)}, node {configuration.NodeId} of cluster {node.ClusterId}
+          Kafka clients   {string.Join(", ", node.Bound.Select(one => $"{one.Listener.Name} {one.Listener.Bind.Host}:{one.Port}"))}
+          data            {node.DataDirectory}
+          try             echo hello | kcat -b {address} -t greetings -P; kcat -b {address} -t greetings -C -e
+        """;
+}

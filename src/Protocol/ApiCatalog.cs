@@ -6,7 +6,10 @@ public sealed record ApiInfo(short Key, string Name, short MinVersion, short Max
 /// <summary>The APIs by key. The table and the switches over it are generated from the specs.</summary>
 public static partial class ApiCatalog
 {
-    private static readonly ApiInfo?[] ByKey = Index();
+    private static readonly ApiInfo?[] ByKey;
+
+    // A constructor, since the generated half's table must be there first, and the order of initialisers across files is not given.
+    static ApiCatalog() => ByKey = Index();
 
     public static IReadOnlyList<ApiInfo> All => Table;
 

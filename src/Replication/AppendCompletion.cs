@@ -6,11 +6,10 @@ namespace Milena.Replication;
 
 /// <summary>What became of one append.</summary>
 /// <param name="BaseOffset">The offset of the batch's first record; of the earlier batch where this one is a duplicate; -1 with an error.</param>
-/// <param name="LogAppendTimeMs">UTC milliseconds where the topic stamps the append time, else -1.</param>
 /// <param name="LogStartOffset">The first offset the partition still holds, -1 with an error.</param>
-public readonly record struct AppendOutcome(ErrorCode Error, long BaseOffset, long LogAppendTimeMs, long LogStartOffset)
+public readonly record struct AppendOutcome(ErrorCode Error, long BaseOffset, long LogStartOffset)
 {
-    public static AppendOutcome Failed(ErrorCode error) => new(error, -1, -1, -1);
+    public static AppendOutcome Failed(ErrorCode error) => new(error, -1, -1);
 }
 
 /// <summary>The answer to one append: rented by the asker, completed once by the replica, back in the pool when awaited.</summary>

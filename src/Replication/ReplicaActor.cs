@@ -21,7 +21,7 @@ public sealed class ReplicaActor : ReceivePersistentActor
     /// <summary>Append one validated batch; <paramref name="Reply"/> is completed exactly once.</summary>
     /// <param name="Batch">Base offset and leader epoch are stamped into it. Must stay untouched until the reply.</param>
     /// <param name="Acks">1: when it is in the log; -1: when it is below the high watermark; 0: as 1, nobody looks.</param>
-    public sealed record Append(Memory<byte> Batch, short Acks, AppendOrigin Origin, AppendCompletion Reply) : INoSerializationVerificationNeeded;
+    public sealed record Append(Memory<byte> Batch, short Acks, AppendCompletion Reply) : INoSerializationVerificationNeeded;
 
     /// <summary>Delete the records below an offset, -1 for all below the high watermark (DeleteRecords).</summary>
     public sealed record MoveLogStart(long Offset, TaskCompletionSource<(ErrorCode Error, long LogStartOffset)> Reply) : INoSerializationVerificationNeeded;
@@ -114,7 +114,6 @@ public sealed class ReplicaActor : ReceivePersistentActor
         MoveHighWatermark();
         _replica.Leadership = new Leadership(_id.BrokerId, registration.LeaderEpoch, IsLeader: true, IsOffline: false);
         _host.Directory.Add(_replica);
-        _host.LeadershipChanged(_replica);
     }
 
     private void Follow(PartitionRegistration registration)
@@ -124,7 +123,6 @@ public sealed class ReplicaActor : ReceivePersistentActor
         _host.Directory.Add(_replica);
         _pending.FailAll(ErrorCode.NotLeaderOrFollower);
         _replica.Waiters.Wake();
-        _host.LeadershipChanged(_replica);
     }
 
     private void OnAppend(Append append)
@@ -138,7 +136,7 @@ public sealed class ReplicaActor : ReceivePersistentActor
         AppendResult result;
         try
         {
-            result = _replica.Log.Append(append.Batch.Span, _replica.Leadership.Epoch, append.Origin);
+            result = _replica.Log.Append(append.Batch.Span, _replica.Leadership.Epoch);
         }
         catch (LogIOException e)
         {
@@ -154,7 +152,7 @@ public sealed class ReplicaActor : ReceivePersistentActor
             return;
         }
 
-        var outcome = new AppendOutcome(ErrorCode.None, result.BaseOffset, result.LogAppendTimeMs, _replica.Log.LogStartOffset);
+        var outcome = new AppendOutcome(ErrorCode.None, result.BaseOffset, _replica.Log.LogStartOffset);
         if (append.Acks == -1)
         {
             _pending.Add(result.LastOffset + 1, outcome, append.Reply);
@@ -248,7 +246,6 @@ public sealed class ReplicaActor : ReceivePersistentActor
         _replica.Leadership = Leadership.None;
         _pending.FailAll(ErrorCode.UnknownTopicOrPartition);
         _replica.Waiters.Wake();
-        _host.LeadershipChanged(_replica);
         retire.Reply.SetResult();
         Context.Stop(Self);
     }

@@ -41,7 +41,7 @@ public sealed class ReplicaFactJournal : AsyncWriteJournal
         return Task.CompletedTask;
     }
 
-    public override Task<long> ReadHighestSequenceNrAsync(string persistenceId, long fromSequenceNr) =>
+    public override Task<long> ReadHighestSequenceNrAsync(string persistenceId, long fromSequenceNr, CancellationToken cancellationToken) =>
         Task.FromResult((long)_host.FactsOf(ReplicaId.Parse(persistenceId)).Count);
 
     protected override Task<IImmutableList<Exception>?> WriteMessagesAsync(IEnumerable<AtomicWrite> messages, CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ public static class ReplicaSharding
 {
     public const string TypeName = "replica";
 
-    /// <summary>Starts this node's shard region. Messages to replicas go in a <see cref="ShardingEnvelope"/> with the replica id's text.</summary>
+    /// <summary>Starts this node's shard region. Messages to replicas go in an <see cref="Envelope"/>.</summary>
     /// <param name="brokerAddress">The Akka address of a broker, null while it is not known or not there.</param>
     public static Task<IActorRef> StartAsync(ActorSystem system, ReplicaHost host, Func<int, Address?> brokerAddress) =>
         ClusterSharding.Get(system).StartAsync(
@@ -21,20 +21,16 @@ public static class ReplicaSharding
             new BrokerPinnedAllocation(Cluster.Get(system), brokerAddress),
             PoisonPill.Instance);
 
-    public static ShardingEnvelope Envelope(ReplicaId id, object message) => new(id.ToString(), message);
+    /// <summary>A message and the replica it is for.</summary>
+    public sealed record Envelope(ReplicaId Id, object Message) : INoSerializationVerificationNeeded;
 
     private sealed class ReplicaMessageExtractor : IMessageExtractor
     {
-        public string? EntityId(object message) => (message as ShardingEnvelope)?.EntityId;
+        public string? EntityId(object message) => (message as Envelope)?.Id.ToString();
 
-        public object? EntityMessage(object message) => (message as ShardingEnvelope)?.Message;
+        public object? EntityMessage(object message) => (message as Envelope)?.Message;
 
-        public string? ShardId(object message) => message switch
-        {
-            ShardingEnvelope envelope => ShardId(envelope.EntityId, envelope.Message),
-            ShardRegion.StartEntity start => ShardId(start.EntityId),
-            _ => null,
-        };
+        public string? ShardId(object message) => (message as Envelope)?.Id.ShardId;
 
         public string ShardId(string entityId, object? messageHint = null) => ReplicaId.Parse(entityId).ShardId;
     }

@@ -17,7 +17,6 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
     {
         public ProduceResponse.PartitionProduceResponse Response;
         public ValueTask<AppendOutcome> Outcome;
-        public IDisposable? Rewritten;
         public bool IsPending;
     }
 
@@ -95,7 +94,6 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
             return;
         }
 
-        part.Rewritten = validated.Rewritten;
         var completion = AppendCompletion.Rent();
         part.Outcome = completion.Task;
         part.IsPending = true;
@@ -119,7 +117,6 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
             if (part.IsPending)
             {
                 Take(await part.Outcome, part.Response);
-                part.Rewritten?.Dispose();
             }
         }
 
@@ -128,12 +125,12 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
             // Nobody reads an answer, so an error can only be told by closing the connection: then the client looks again where to produce.
             return parts.TrueForAll(part => part.Response.ErrorCode == ErrorCode.None)
                 ? null
-                : throw new RefusedWithoutAcksException(parts.Find(part => part.Response.ErrorCode != ErrorCode.None).Response.ErrorCode);
+                : throw new CloseConnectionException($"produce with acks=0 was refused with {parts.Find(part => part.Response.ErrorCode != ErrorCode.None).Response.ErrorCode}");
         }
 
         if (context.ApiVersion >= LeaderHintVersion)
         {
-            HintLeaders(context, request, response);
+            HintLeaders(context, response);
         }
 
         return response;
@@ -151,7 +148,7 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
     }
 
     /// <summary>Tells a client that came to the wrong broker which one leads, so that it need not ask for metadata first (KIP-951).</summary>
-    private void HintLeaders(RequestContext context, ProduceRequest request, ProduceResponse response)
+    private void HintLeaders(RequestContext context, ProduceResponse response)
     {
         for (var index = 0; index < response.Responses.Count; index++)
         {

@@ -1,4 +1,3 @@
-using Milena.Metadata.Image;
 using Milena.Protocol;
 
 namespace Milena.Metadata.Log;
@@ -21,9 +20,6 @@ public interface IMetadataLog : IAsyncDisposable
     /// <exception cref="NotControllerException">This node does not lead the quorum in <paramref name="epoch"/>.</exception>
     /// <exception cref="Storage.LogIOException">The disk failed: nothing was decided, and the node must give up leading.</exception>
     long Append(int epoch, IReadOnlyList<IMessage> records);
-
-    /// <summary>Keeps an image of everything up to its offset, so that older records need not be kept. Blocks on the disk.</summary>
-    void SaveSnapshot(MetadataImage image);
 }
 
 public interface IMetadataLogListener

@@ -25,7 +25,7 @@ public sealed record CommandLine(string? ConfigFile, IReadOnlyList<KeyValuePair<
           --help                      this text
         """;
 
-    /// <exception cref="ConfigurationException">The arguments are not understood; the message says which, in one line.</exception>
+    /// <exception cref="StartupException">The arguments are not understood; the message says which, in one line.</exception>
     public static CommandLine Parse(IReadOnlyList<string> arguments)
     {
         string? configFile = null;
@@ -35,7 +35,7 @@ public sealed record CommandLine(string? ConfigFile, IReadOnlyList<KeyValuePair<
         {
             if (arguments[0] is not ("start" or "help"))
             {
-                throw new ConfigurationException($"Unknown command '{arguments[0]}'. Try: milena --help");
+                throw new StartupException($"Unknown command '{arguments[0]}'. Try: milena --help");
             }
 
             position = 1;
@@ -63,7 +63,7 @@ public sealed record CommandLine(string? ConfigFile, IReadOnlyList<KeyValuePair<
             }
             else
             {
-                throw new ConfigurationException($"Unknown option '{name}'. Try: milena --help");
+                throw new StartupException($"Unknown option '{name}'. Try: milena --help");
             }
         }
 
@@ -86,11 +86,11 @@ public sealed record CommandLine(string? ConfigFile, IReadOnlyList<KeyValuePair<
 
         return ++position < arguments.Count
             ? (argument, arguments[position])
-            : throw new ConfigurationException($"The option {argument} needs a value. Try: milena --help");
+            : throw new StartupException($"The option {argument} needs a value. Try: milena --help");
     }
 
     private static KeyValuePair<string, string> Assignment(string text) =>
         text.IndexOf('=') is var equals and > 0
             ? new(text[..equals].Trim(), text[(equals + 1)..].Trim())
-            : throw new ConfigurationException($"--set takes KEY=VALUE, not '{text}'.");
+            : throw new StartupException($"--set takes KEY=VALUE, not '{text}'.");
 }

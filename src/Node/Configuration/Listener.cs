@@ -8,7 +8,7 @@ public sealed record Listener(string Name, HostPort Bind, HostPort Advertised, s
     private static readonly string[] Protocols = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
     /// <param name="listen">The short form, HOST:PORT of one plain listener; it wins over <c>listeners</c>.</param>
-    /// <exception cref="ConfigurationException">A listener is named twice, has no protocol, or one that does not work yet.</exception>
+    /// <exception cref="StartupException">A listener is named twice, has no protocol, or one that does not work yet.</exception>
     public static IReadOnlyList<Listener> Parse(string? listen, IReadOnlyDictionary<string, string> kafka)
     {
         var protocols = Map(kafka.GetValueOrDefault("listener.security.protocol.map") ?? SettingTable.Broker.Find("listener.security.protocol.map")!.Default!);
@@ -21,13 +21,13 @@ public sealed record Listener(string Name, HostPort Bind, HostPort Advertised, s
         {
             if (listeners.Any(other => other.Name == name))
             {
-                throw new ConfigurationException($"The listener {name} is configured twice: every listener needs a name of its own.");
+                throw new StartupException($"The listener {name} is configured twice: every listener needs a name of its own.");
             }
 
             var protocol = Array.IndexOf(Protocols, protocols.GetValueOrDefault(name, name));
             if (protocol != 0)
             {
-                throw new ConfigurationException(protocol < 0
+                throw new StartupException(protocol < 0
                     ? $"The listener {name} has no security protocol: name it in listener.security.protocol.map."
                     : $"The listener {name} asks for {Protocols[protocol]}, which this version does not have yet: only PLAINTEXT works.");
             }
@@ -38,17 +38,17 @@ public sealed record Listener(string Name, HostPort Bind, HostPort Advertised, s
 
         if (advertised.Keys.FirstOrDefault(name => listeners.All(listener => listener.Name != name)) is { } unknown)
         {
-            throw new ConfigurationException($"advertised.listeners names {unknown}, but listeners does not.");
+            throw new StartupException($"advertised.listeners names {unknown}, but listeners does not.");
         }
 
-        return listeners.Count > 0 ? listeners : throw new ConfigurationException("listeners is empty: a node needs at least one.");
+        return listeners.Count > 0 ? listeners : throw new StartupException("listeners is empty: a node needs at least one.");
     }
 
     private static List<(string Name, HostPort Address)> Split(string text, string setting) =>
     [
         .. SettingDefinition.SplitList(text).Select(one => one.Split("://") is [var name, var address]
             ? (name.ToUpperInvariant(), HostPort.Parse(address, setting))
-            : throw new ConfigurationException($"'{one}' is no value for {setting}: it takes NAME://HOST:PORT."))
+            : throw new StartupException($"'{one}' is no value for {setting}: it takes NAME://HOST:PORT."))
     ];
 
     private static Dictionary<string, string> Map(string text) =>

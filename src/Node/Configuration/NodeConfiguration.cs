@@ -22,7 +22,7 @@ public sealed record NodeConfiguration(
     private const string KafkaPrefix = "KAFKA_";
 
     /// <param name="environment">The process's variables; those that begin with <c>KAFKA_</c> and name a setting count, as in Kafka's image.</param>
-    /// <exception cref="ConfigurationException">A key is unknown, or a value does not fit; the message names it.</exception>
+    /// <exception cref="StartupException">A key is unknown, or a value does not fit; the message names it.</exception>
     public static NodeConfiguration Load(CommandLine commandLine, IEnumerable<KeyValuePair<string, string>> environment)
     {
         var file = commandLine.ConfigFile is { } path ? ReadFile(path) : Config.Empty;
@@ -79,7 +79,7 @@ public sealed record NodeConfiguration(
         {
             if (StaticSettings.Check(key, value) is { } wrong)
             {
-                throw new ConfigurationException(wrong);
+                throw new StartupException(wrong);
             }
         }
 
@@ -90,7 +90,7 @@ public sealed record NodeConfiguration(
         kafka["node.id"] = nodeId.ToString(CultureInfo.InvariantCulture);
         kafka["log.dirs"] = data;
         var overrides = string.Join('\n', akka.Select(setting => $"{setting.Key} = \"{setting.Value.Replace("\"", "\\\"")}\""));
-        var akkaConfig = ConfigurationFactory.ParseString(overrides).WithFallback(file.HasPath("akka") ? file.GetConfig("akka").AtKey("akka") : Config.Empty);
+        var akkaConfig = ConfigurationFactory.ParseString(overrides).WithFallback(file);
         return new NodeConfiguration(
             (int)nodeId,
             data,
@@ -112,12 +112,12 @@ public sealed record NodeConfiguration(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ConfigurationException($"The configuration file {path} cannot be read: {e.Message}");
+            throw new StartupException($"The configuration file {path} cannot be read: {e.Message}");
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             // Akka's parser throws plain exceptions of several types; whatever it says is about the text of the file.
-            throw new ConfigurationException($"The configuration file {path} is not valid HOCON: {e.Message.ReplaceLineEndings(" ")}");
+            throw new StartupException($"The configuration file {path} is not valid HOCON: {e.Message.ReplaceLineEndings(" ")}");
         }
     }
 
@@ -132,7 +132,7 @@ public sealed record NodeConfiguration(
         {
             if (root is not ("milena" or "kafka" or "akka"))
             {
-                throw new ConfigurationException($"Unknown key '{root}' in the configuration file: settings stand under milena, kafka or akka.");
+                throw new StartupException($"Unknown key '{root}' in the configuration file: settings stand under milena, kafka or akka.");
             }
         }
 
@@ -144,7 +144,7 @@ public sealed record NodeConfiguration(
 
     private static string Known(string key) => NodeKeys.All.Contains(key)
         ? key
-        : throw new ConfigurationException(
+        : throw new StartupException(
             $"Unknown setting '{key}'. The nearest known one is '{NodeKeys.All.MaxBy(known => known.Zip(key).TakeWhile(pair => pair.First == pair.Second).Count())}'.");
 
     /// <summary>The leaves below a path; a quoted Kafka key is one name, an unquoted one is put together from its levels.</summary>
@@ -183,7 +183,7 @@ public sealed record NodeConfiguration(
 
         return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max
             ? number
-            : throw new ConfigurationException($"'{text}' is no value for {key}: it takes a whole number from {min} to {max}.");
+            : throw new StartupException($"'{text}' is no value for {key}: it takes a whole number from {min} to {max}.");
     }
 }
 
@@ -195,14 +195,14 @@ public sealed record HostPort(string Host, int Port)
         var colon = text.LastIndexOf(':');
         if (colon < 0 || !int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port > 65535)
         {
-            throw new ConfigurationException($"'{text}' is no value for {setting}: it takes HOST:PORT.");
+            throw new StartupException($"'{text}' is no value for {setting}: it takes HOST:PORT.");
         }
 
         return new HostPort(text[..colon].Trim('[', ']'), port);
     }
 
     /// <summary>The address to bind: any for an empty host or a wildcard.</summary>
-    /// <exception cref="ConfigurationException">The name has no address.</exception>
+    /// <exception cref="StartupException">The name has no address.</exception>
     public IPEndPoint ToEndPoint()
     {
         if (Host is "" or "*" or "0.0.0.0")
@@ -222,7 +222,7 @@ public sealed record HostPort(string Host, int Port)
         }
         catch (System.Net.Sockets.SocketException e)
         {
-            throw new ConfigurationException($"The host name '{Host}' cannot be resolved: {e.Message}");
+            throw new StartupException($"The host name '{Host}' cannot be resolved: {e.Message}");
         }
     }
 

@@ -17,4 +17,4 @@ public static class NodeKeys
 }
 
 /// <summary>The configuration cannot be used. The message is one line that says what to do; no stack trace helps the user.</summary>
-public sealed class ConfigurationException(string message) : Exception(message);
+public sealed class StartupException(string message) : Exception(message);

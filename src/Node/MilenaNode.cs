@@ -1,0 +1,274 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Sharding;
+using Akka.Configuration;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
+using Milena.Broker;
+using Milena.Broker.Fetching;
+using Milena.Broker.Handlers;
+using Milena.Broker.Producing;
+using Milena.Metadata.Controller;
+using Milena.Metadata.Image;
+using Milena.Metadata.Log;
+using Milena.Metadata.Settings;
+using Milena.Model;
+using Milena.Network;
+using Milena.Node.Configuration;
+using Milena.Protocol;
+using Milena.Replication;
+using Milena.Storage;
+
+namespace Milena.Node;
+
+/// <summary>One running node: opens its data, leads its quorum, starts its replicas, and listens.</summary>
+public sealed class MilenaNode : IAsyncDisposable
+{
+    private const string SystemName = "milena";
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(8);
+
+    private readonly NodeConfiguration _configuration;
+    private readonly LogDirectory _directory;
+    private readonly ILoggerFactory _logs;
+    private readonly TimeProvider _time;
+    private readonly MetadataStore _metadata = new();
+    private readonly ControllerClient _controller = new();
+    private readonly List<KafkaListener> _listeners = [];
+    private readonly ReplicaHost _replicas;
+    private readonly ConfigResolver _configs;
+    private readonly ActorSystem _system;
+    private LocalMetadataLog? _metadataLog;
+
+    private MilenaNode(NodeConfiguration configuration, LogDirectory directory, ILoggerFactory logs, TimeProvider time)
+    {
+        (_configuration, _directory, _logs, _time) = (configuration, directory, logs, time);
+        _configs = new ConfigResolver(configuration.Kafka, configuration.NodeId);
+        _replicas = new ReplicaHost(configuration.NodeId, directory, _metadata, _configs, time);
+        _system = ActorSystem.Create(SystemName, AkkaConfiguration(configuration));
+        ReplicaHostExtension.Install(_system, _replicas);
+    }
+
+    /// <summary>The listeners' names and the addresses they really have.</summary>
+    public IReadOnlyList<(Listener Listener, int Port)> Bound { get; private set; } = [];
+
+    public string ClusterId => _directory.ClusterId;
+
+    public string DataDirectory => _directory.Path;
+
+    /// <exception cref="StartupException">A port is taken, or the data directory cannot be used: one line that says what to do.</exception>
+    public static async Task<MilenaNode> StartAsync(NodeConfiguration configuration, ILoggerFactory logs, TimeProvider time)
+    {
+        if (configuration.DataDirectory.Contains(','))
+        {
+            throw new StartupException("log.dirs names several directories, which this version does not have yet: name one.");
+        }
+
+        LogDirectory directory;
+        try
+        {
+            directory = LogDirectory.Open(configuration.DataDirectory, configuration.NodeId, Guid.NewGuid);
+        }
+        catch (LogDirectoryException e)
+        {
+            throw new StartupException(e.Message);
+        }
+
+        var node = new MilenaNode(configuration, directory, logs, time);
+        try
+        {
+            await node.StartAsync();
+            return node;
+        }
+        catch
+        {
+            await node.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var listener in _listeners)
+        {
+            await listener.DisposeAsync();
+        }
+
+        await Task.WhenAny(_system.Terminate(), Task.Delay(StopTimeout));
+        if (_metadataLog is not null)
+        {
+            await _metadataLog.DisposeAsync();
+        }
+
+        _replicas.CheckpointHighWatermarks();
+        _replicas.Close();
+        _directory.Dispose();
+    }
+
+    private async Task StartAsync()
+    {
+        var cluster = Cluster.Get(_system);
+        cluster.Join(cluster.SelfAddress);
+        var dispatcher = MakeDispatcher();
+        await ListenAsync(dispatcher);
+        _metadataLog = LocalMetadataLog.Open(_directory.Path, _time);
+        _metadataLog.Start(new Listening(this));
+        await RegisterAsync();
+        await StartReplicasAsync(cluster);
+    }
+
+    private async Task ListenAsync(RequestDispatcher dispatcher)
+    {
+        var settings = new NetworkSettings
+        {
+            MaxRequestBytes = _configuration.Kafka.GetInt("socket.request.max.bytes"),
+            MaxInFlightRequests = _configuration.MaxInFlightRequests,
+            MaxInFlightBytes = _configuration.MaxInFlightBytes,
+            MaxInFlightBytesPerConnection = _configuration.MaxInFlightBytesPerConnection,
+            MaxIdle = _configuration.Kafka.GetMs("connections.max.idle.ms"),
+            Backlog = _configuration.Kafka.GetInt("socket.listen.backlog.size"),
+        };
+        var quota = new ConnectionQuota(_time);
+        quota.Change(LimitsOf(MetadataImage.Empty));
+        _metadata.Observe(change => quota.Change(LimitsOf(change.Image)));
+        var budget = new ByteBudget(settings.MaxInFlightBytes);
+        var bound = new List<(Listener, int)>();
+        foreach (var listener in _configuration.Listeners)
+        {
+            try
+            {
+                var running = await KafkaListener.BindAsync(listener.Name, listener.Bind.ToEndPoint(), dispatcher, settings, quota, budget, _time, _logs);
+                _listeners.Add(running);
+                bound.Add((listener, running.EndPoint.Port));
+            }
+            catch (Exception e) when (e is AddressInUseException or System.Net.Sockets.SocketException)
+            {
+                throw new StartupException($"Cannot listen on {listener.Bind}: {e.Message.TrimEnd('.')}. Stop what listens there, or choose another address with --listen.");
+            }
+        }
+
+        Bound = bound;
+    }
+
+    private ConnectionLimits LimitsOf(MetadataImage image)
+    {
+        int Number(string name) => int.Parse(_configs.BrokerValue(image, name)!, System.Globalization.CultureInfo.InvariantCulture);
+        var overrides = SettingDefinition.SplitList(_configs.BrokerValue(image, "max.connections.per.ip.overrides") ?? "")
+            .Select(pair => pair.Split(':')).Where(pair => pair.Length == 2 && int.TryParse(pair[1], out _))
+            .ToDictionary(pair => pair[0], pair => int.Parse(pair[1], System.Globalization.CultureInfo.InvariantCulture));
+        return new ConnectionLimits(Number("max.connections"), Number("max.connections.per.ip"), overrides, Number("max.connection.creation.rate"));
+    }
+
+    private async Task RegisterAsync()
+    {
+        var request = new BrokerRegistrationRequest
+        {
+            BrokerId = _configuration.NodeId,
+            ClusterId = _directory.ClusterId,
+            IncarnationId = Guid.NewGuid(),
+            Rack = _configuration.Kafka.Find("broker.rack"),
+            LogDirs = [_directory.DirectoryId],
+            Listeners = [.. Bound.Select(one => new BrokerRegistrationRequest.Listener
+            {
+                Name = one.Listener.Name,
+                Host = one.Listener.Advertised.Host,
+                Port = (ushort)(one.Listener.Advertised.Port == 0 ? one.Port : one.Listener.Advertised.Port),
+                SecurityProtocol = one.Listener.SecurityProtocol,
+            })],
+        };
+        var response = await _controller.AskAsync<BrokerRegistrationResponse>(request, StartTimeout);
+        if (response.ErrorCode != ErrorCode.None)
+        {
+            throw new StartupException($"The controller refused this broker: {response.ErrorCode}.");
+        }
+    }
+
+    private async Task StartReplicasAsync(Cluster cluster)
+    {
+        var region = await ReplicaSharding.StartAsync(_system, _replicas, brokerId => brokerId == _configuration.NodeId ? cluster.SelfAddress : null);
+        var manager = _system.ActorOf(ReplicaManager.Props(_replicas, region, _configuration.Kafka), "replica-manager");
+        // What changes between the two lines is told twice, which a replica takes calmly; the other way round it would be lost.
+        _metadata.Observe(change => manager.Tell(new ReplicaManager.Changed(change), ActorRefs.NoSender));
+        var image = _metadata.Current;
+        manager.Tell(new ReplicaManager.Changed(new ImageChange(image, [.. image.TopicsById.Keys], [], [])), ActorRefs.NoSender);
+    }
+
+    private RequestDispatcher MakeDispatcher()
+    {
+        var context = new BrokerContext(
+            _configuration.NodeId, _directory.ClusterId, _configuration.Kafka, _configs, _metadata, _controller, _replicas, _time, _logs);
+        RequestDispatcher? dispatcher = null;
+        dispatcher = new RequestDispatcher(
+        [
+            new ApiVersionsHandler(context, () => dispatcher!.Served),
+            new MetadataHandler(context, new TopicAutoCreation(context)),
+            new ProduceHandler(context, new TopicRules(context)),
+            new FetchHandler(context, new FetchSessions(_configuration.Kafka.GetInt("max.incremental.fetch.session.cache.slots"), _time, Random.Shared)),
+            new ListOffsetsHandler(context),
+            new OffsetForLeaderEpochHandler(context),
+            new CreateTopicsHandler(context),
+            new DeleteTopicsHandler(context),
+            new CreatePartitionsHandler(context),
+            new DeleteRecordsHandler(context),
+            new InitProducerIdHandler(context),
+            new DescribeConfigsHandler(context),
+            new AlterConfigsHandler(context),
+            new IncrementalAlterConfigsHandler(context),
+            new DescribeClusterHandler(context),
+            new DescribeTopicPartitionsHandler(context),
+            new DescribeLogDirsHandler(context),
+        ]);
+        return dispatcher;
+    }
+
+    private static Config AkkaConfiguration(NodeConfiguration configuration)
+    {
+        using var stream = typeof(MilenaNode).Assembly.GetManifestResourceStream("reference.conf")!;
+        using var reader = new StreamReader(stream);
+        var address = ConfigurationFactory.ParseString($$"""
+            akka.remote.dot-netty.tcp {
+              hostname = "{{configuration.ClusterListen.Host}}"
+              port = {{configuration.ClusterListen.Port}}
+            }
+            """);
+        return configuration.Akka
+            .WithFallback(address)
+            .WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd()))
+            .WithFallback(ClusterSharding.DefaultConfig())
+            .WithFallback(Akka.Cluster.Tools.Singleton.ClusterSingleton.DefaultConfig())
+            .WithFallback(Akka.DistributedData.DistributedData.DefaultConfig());
+    }
+
+    /// <summary>Applies what the quorum commits, and runs the controller while this node leads it.</summary>
+    private sealed class Listening(MilenaNode node) : IMetadataLogListener
+    {
+        public void Committed(IReadOnlyList<IMessage> records, long lastOffset, int epoch, bool isSnapshot)
+        {
+            node._metadata.Apply(records, lastOffset, epoch, isSnapshot);
+            node._controller.Controller?.Tell(new ControllerActor.Applied(lastOffset), ActorRefs.NoSender);
+        }
+
+        public void BecameLeader(int epoch)
+        {
+            var context = new ControllerContext(node._configuration.Kafka, Random.Shared, Guid.NewGuid);
+            var props = ControllerActor.Props(node._metadataLog!, node._metadata.Current, context, node.ClusterId, epoch);
+            node._controller.Controller = node._system.ActorOf(props, $"controller-{epoch}");
+        }
+
+        public void LostLeadership(Exception? cause)
+        {
+            NodeLog.LostLeadership(node._logs.CreateLogger("Milena.Metadata"), cause);
+            if (node._controller.Controller is { } controller)
+            {
+                node._controller.Controller = null;
+                node._system.Stop(controller);
+            }
+        }
+    }
+}
+
+internal static partial class NodeLog
+{
+    [LoggerMessage(Level = LogLevel.Error, Message = "This node no longer leads the metadata quorum: nothing can be created or changed until it is restarted")]
+    public static partial void LostLeadership(ILogger log, Exception? cause);
+}
