@@ -11,6 +11,8 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
     /// <summary>From this version a fetch names topics by id.</summary>
     private const short TopicIdVersion = 13;
 
+    private const short LeaderHintVersion = 12;
+
     private readonly FetchReader _reader = new(broker);
 
     protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, FetchRequest request)
@@ -99,6 +101,11 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             {
                 topic = new() { TopicId = state.Key.TopicId, Topic = state.Key.Topic };
                 response.Responses.Add(topic);
+            }
+
+            if (context.ApiVersion < LeaderHintVersion)
+            {
+                data.CurrentLeader = new();
             }
 
             topic.Partitions.Add(data);

@@ -31,7 +31,7 @@ public sealed class DescribeClusterHandler(BrokerContext broker) : ApiHandler<De
         {
             if (one.EndPoint(context.Connection.ListenerName) is { } endPoint)
             {
-                response.Brokers.Add(new() { BrokerId = one.Id, Host = endPoint.Host, Port = endPoint.Port, Rack = one.Rack, IsFenced = one.Fenced });
+                response.Brokers.Add(new() { BrokerId = one.Id, Host = endPoint.Host, Port = endPoint.Port, Rack = one.Rack, IsFenced = context.ApiVersion >= 2 && one.Fenced });
             }
         }
 

@@ -13,6 +13,7 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
     private const long EarliestLocal = -4;
     private const long LatestTiered = -5;
     private const long EarliestPendingUpload = -6;
+    private const short LeaderEpochVersion = 4;
 
     /// <summary>A client's replica id: it sees what is committed. A debugging consumer (-2) sees all that is here.</summary>
     private const int Consumer = -1;
@@ -78,6 +79,11 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
                 }
 
                 break;
+        }
+
+        if (version < LeaderEpochVersion)
+        {
+            answer.LeaderEpoch = -1;
         }
 
         return answer;
