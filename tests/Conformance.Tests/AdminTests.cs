@@ -1,0 +1,90 @@
+using Milena.Testing;
+
+namespace Milena.Conformance.Tests;
+
+public sealed class AdminTests
+{
+    [SkippableFact]
+    public void Confluents_python_client_creates_grows_configures_and_deletes_a_topic()
+    {
+        using var node = new NodeProcess().Start();
+        var output = Clients.Python(
+            """
+            import sys
+            from confluent_kafka import Producer, Consumer, TopicPartition
+            from confluent_kafka.admin import AdminClient, NewTopic, NewPartitions, ConfigResource
+            admin = AdminClient({'bootstrap.servers': sys.argv[1]})
+            wait = lambda futures: [future.result(20) for future in futures.values()]
+            wait(admin.create_topics([NewTopic('made', 2, 1, config={'retention.ms': '1000000'})]))
+            wait(admin.create_partitions([NewPartitions('made', 5)]))
+            print(len(admin.list_topics('made', timeout=10).topics['made'].partitions))
+            config = wait(admin.describe_configs([ConfigResource('topic', 'made')]))[0]
+            print(config['retention.ms'].value, config['retention.ms'].source, config['segment.bytes'].value, config['segment.bytes'].is_default)
+            try: wait(admin.create_topics([NewTopic('made', 1, 1)]))
+            except Exception as e: print(e.args[0].name())
+            try: wait(admin.create_topics([NewTopic('bad/name', 1, 1)]))
+            except Exception as e: print(e.args[0].name())
+            try: wait(admin.create_topics([NewTopic('wide', 1, 3)]))
+            except Exception as e: print(e.args[0].name())
+            try: wait(admin.create_topics([NewTopic('odd', 1, 1, config={'no.such': '1'})]))
+            except Exception as e: print(e.args[0].name())
+            wait(admin.delete_topics(['made']))
+            print('made' in admin.list_topics(timeout=10).topics)
+            """,
+            node.Address);
+        Assert.Equal(
+            "5\n1000000 1 1073741824 True\nTOPIC_ALREADY_EXISTS\nTOPIC_EXCEPTION\nINVALID_REPLICATION_FACTOR\nINVALID_CONFIG\nFalse\n", output);
+    }
+
+    [SkippableFact]
+    public void A_client_that_sends_rubbish_loses_its_connection_and_nobody_else_does()
+    {
+        using var node = new NodeProcess().Start();
+        var random = new Random(7);
+        for (var round = 0; round < 50; round++)
+        {
+            using var hostile = new System.Net.Sockets.TcpClient("127.0.0.1", node.Port);
+            var bytes = new byte[random.Next(4, 400)];
+            random.NextBytes(bytes);
+            bytes[0] = (byte)(round % 2 == 0 ? 0x7F : 0);
+            bytes[1] = 0;
+            hostile.GetStream().Write(bytes);
+            hostile.Client.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+            Assert.True(IsClosed(hostile), $"round {round}: the connection is still open");
+        }
+
+        Clients.Kcat("still here\n"u8.ToArray(), "-b", node.Address, "-t", "after", "-P");
+        Assert.Equal("still here\n", Clients.Kcat(null, "-b", node.Address, "-t", "after", "-C", "-e", "-q"));
+    }
+
+    [Fact]
+    public void A_taken_port_a_taken_directory_and_an_unknown_setting_are_told_in_one_line()
+    {
+        using var node = new NodeProcess().Start();
+        AssertOneLine("Cannot listen on", "--data", Path.Combine(node.Data, "other"), "--listen", node.Address, "--cluster-listen", "127.0.0.1:0");
+        AssertOneLine("in use by another process", "--data", node.Data, "--listen", "127.0.0.1:0", "--cluster-listen", "127.0.0.1:0");
+        AssertOneLine("The nearest known one is 'log.retention.ms'", "--set", "log.retentoin.ms=5");
+        AssertOneLine("Unknown option '--what'", "--what");
+    }
+
+    /// <summary>Closed in order, or reset because bytes were left unread: both are an end.</summary>
+    private static bool IsClosed(System.Net.Sockets.TcpClient client)
+    {
+        try
+        {
+            return client.GetStream().Read(new byte[100]) == 0;
+        }
+        catch (IOException e) when (e.InnerException is System.Net.Sockets.SocketException)
+        {
+            return true;
+        }
+    }
+
+    private static void AssertOneLine(string expected, params string[] arguments)
+    {
+        var (exitCode, error) = NodeProcess.RunToFailure(arguments);
+        Assert.Equal(2, exitCode);
+        Assert.Contains(expected, error);
+        Assert.Equal(1, error.Count(letter => letter == '\n'));
+    }
+}

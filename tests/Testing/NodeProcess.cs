@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Milena.Testing;
+
+/// <summary>A real <c>milena</c> process on free ports, with a data directory of its own. Found by MILENA, else in Node's output.</summary>
+public sealed class NodeProcess : IDisposable
+{
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly bool _ownsData;
+    private Process? _process;
+
+    public NodeProcess(string? data = null)
+    {
+        _ownsData = data is null;
+        Data = data ?? Directory.CreateTempSubdirectory("milena-node-").FullName;
+        Port = FreePort();
+    }
+
+    public string Data { get; }
+
+    public int Port { get; }
+
+    public string Address => $"127.0.0.1:{Port}";
+
+    /// <summary>Everything it printed since its last start.</summary>
+    public string Output { get; private set; } = "";
+
+    public static string Program => Environment.GetEnvironmentVariable("MILENA") ?? Path.GetFullPath(
+        Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "..", "..", "src", "Node", "bin", Configuration, "net10.0", OperatingSystem.IsWindows() ? "milena.exe" : "milena"));
+
+    private static string Configuration => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Release{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Release" : "Debug";
+
+    /// <summary>Starts the program and waits for the line that it prints when clients may come.</summary>
+    public NodeProcess Start(params string[] more)
+    {
+        var (process, firstLine) = Launch(more);
+        _process = process;
+        if (firstLine is null)
+        {
+            throw new InvalidOperationException($"milena ended before it was ready: {Output}{process.StandardError.ReadToEnd()}");
+        }
+
+        return this;
+    }
+
+    /// <summary>Runs the program with arguments that must make it give up.</summary>
+    public static (int ExitCode, string Error) RunToFailure(params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var error = process.StandardError.ReadToEnd();
+        if (!process.WaitForExit(StartTimeout))
+        {
+            process.Kill();
+            throw new TimeoutException($"milena {string.Join(' ', arguments)} goes on running.");
+        }
+
+        return (process.ExitCode, error);
+    }
+
+    /// <summary>As <c>kill -9</c>.</summary>
+    public void Kill()
+    {
+        _process!.Kill();
+        _process.WaitForExit();
+    }
+
+    /// <summary>As SIGTERM; waits for the end.</summary>
+    public int Stop()
+    {
+        using var kill = Process.Start("kill", ["-TERM", _process!.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+        return _process.WaitForExit(StartTimeout) ? _process.ExitCode : throw new TimeoutException("milena did not stop on SIGTERM.");
+    }
+
+    public void Dispose()
+    {
+        if (_process is { HasExited: false })
+        {
+            Kill();
+        }
+
+        _process?.Dispose();
+        if (_ownsData)
+        {
+            Directory.Delete(Data, recursive: true);
+        }
+    }
+
+    private (Process Process, string? FirstLine) Launch(string[] more)
+    {
+        string[] arguments = ["start", "--data", Data, "--listen", Address, "--cluster-listen", $"127.0.0.1:{FreePort()}", .. more];
+        var process = Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        process.ErrorDataReceived += (_, line) => Output += line.Data + "\n";
+        var first = process.StandardOutput.ReadLineAsync();
+        if (!first.Wait(StartTimeout))
+        {
+            process.Kill();
+            throw new TimeoutException($"milena printed nothing within {StartTimeout}.");
+        }
+
+        if (first.Result is not null)
+        {
+            process.BeginErrorReadLine();
+        }
+
+        return (process, first.Result);
+    }
+
+    private static int FreePort()
+    {
+        using var probe = new TcpListener(IPAddress.Loopback, 0);
+        probe.Start();
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
+    }
+}
