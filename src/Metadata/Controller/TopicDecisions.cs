@@ -73,7 +73,7 @@ public static class CreateTopicsDecision
             Name = config.Name,
             Value = config.Value,
         }));
-        records.AddRange((IEnumerable<IMessage>)assignment.Select((replicas, index) => PartitionAssignment.NewPartition(image, id, index, replicas)));
+        records.AddRange(assignment.Select((replicas, index) => PartitionAssignment.NewPartition(image, id, index, replicas)));
         return new CreateTopicsResponse.CreatableTopicResult
         {
             Name = topic.Name,
@@ -221,7 +221,7 @@ public static class CreatePartitionsDecision
 
         if (error == ErrorCode.None)
         {
-            records.AddRange((IEnumerable<IMessage>)assignment.Select((replicas, index) => PartitionAssignment.NewPartition(image, topic.Id, current + index, replicas)));
+            records.AddRange(assignment.Select((replicas, index) => PartitionAssignment.NewPartition(image, topic.Id, current + index, replicas)));
         }
 
         return (error, message);
