@@ -46,7 +46,8 @@ public sealed class GroupCoordinator : ICoordinator
 
     public int GroupCount => _groups.All.Count;
 
-    /// <summary>The partition of the offsets topic that a group belongs to: Java's hash of the string, made non-negative by its sign bit.</summary>
+    /// <summary>The partition of the offsets topic that a group belongs to: the absolute value of Java's hash of the string, modulo.</summary>
+    /// <remarks>Not the hash without its sign bit, which keys of records go by. The least integer, which has no absolute value, counts as 0.</remarks>
     public static int PartitionFor(string groupId, int partitionCount)
     {
         var hash = 0;
@@ -55,7 +56,7 @@ public sealed class GroupCoordinator : ICoordinator
             hash = unchecked((31 * hash) + unit);
         }
 
-        return (hash & int.MaxValue) % partitionCount;
+        return hash == int.MinValue ? 0 : Math.Abs(hash) % partitionCount;
     }
 
     public void Replay(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? value, DateTimeOffset recordTime)

@@ -6,7 +6,7 @@ namespace Milena.Coordinators.Groups;
 /// <param name="Offset">The next offset that the group will read.</param>
 /// <param name="LeaderEpoch">The epoch of the record before it, -1 where the client did not say.</param>
 /// <param name="CommitTimestampMs">UTC milliseconds since 1970, as is <paramref name="ExpireTimestampMs"/>.</param>
-/// <param name="ExpireTimestampMs">Null where retention is the broker's affair: all but commits of versions 2 to 4 that ask for a retention time.</param>
+/// <param name="ExpireTimestampMs">Null where retention is the broker's affair; only versions 2 to 4 can ask for a retention time.</param>
 /// <param name="TopicId">All zero where it was not known.</param>
 internal readonly record struct CommittedOffset(
     long Offset, int LeaderEpoch, string Metadata, long CommitTimestampMs, long? ExpireTimestampMs, Guid TopicId);

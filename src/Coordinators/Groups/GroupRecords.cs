@@ -58,7 +58,10 @@ internal static class GroupRecords
 
     /// <summary>A group that somebody knocked at: it exists, and a restart must not forget that.</summary>
     public static CoordinatorRecord OfNewGroup(string groupId, long nowMs) => new(
-        GroupKeyType, new GroupMetadataKey { Group = groupId }, new GroupMetadataValue { CurrentStateTimestamp = nowMs }, GroupValueVersion);
+        GroupKeyType,
+        new GroupMetadataKey { Group = groupId },
+        new GroupMetadataValue { Protocol = null, Leader = null, CurrentStateTimestamp = nowMs },
+        GroupValueVersion);
 
     public static CoordinatorRecord GroupTombstone(string groupId) => new(GroupKeyType, new GroupMetadataKey { Group = groupId }, null, 0);
 

@@ -26,13 +26,14 @@ public sealed record GroupSnapshot(
         group.LeaderId,
         group.StateTimestampMs,
         string.Join('\n', group.Members.OrderBy(member => member.Id, StringComparer.Ordinal).Select(member => Line(group, member))),
-        string.Join('\n', group.Offsets.Topics.SelectMany(topic => topic.Value.Select(partition => Line(topic.Key, partition.Key, partition.Value)))));
+        string.Join('\n', group.Offsets.Topics.SelectMany(topic => topic.Value.Select(one => Line(topic.Key, one.Key, one.Value)))));
 
     private static string Line(Group group, GroupMember member) => string.Create(
         CultureInfo.InvariantCulture,
         $"{member.Id} instance={member.InstanceId} client={member.ClientId}{member.ClientHost} "
         + $"timeouts={member.SessionTimeoutMs},{member.RebalanceTimeoutMs} "
-        + $"subscription={Convert.ToHexString(member.MetadataFor(group.ProtocolName).Span)} assignment={Convert.ToHexString(member.Assignment.Span)}");
+        + $"subscription={Convert.ToHexString(member.MetadataFor(group.ProtocolName).Span)} "
+        + $"assignment={Convert.ToHexString(member.Assignment.Span)}");
 
     private static string Line(string topic, int partition, in CommittedOffset committed) =>
         string.Create(CultureInfo.InvariantCulture, $"{topic}-{partition} {committed}");

@@ -8,7 +8,7 @@ namespace Milena.Coordinators.Groups;
 /// <summary>JoinGroup, versions 0 to 9: who may become a member, and when that begins a rebalance.</summary>
 internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Rebalancing rebalancing, Func<Guid> newGuid)
 {
-    /// <summary>Member ids that one group has handed out and that were not used: so many at most, or a client could fill the memory with them.</summary>
+    /// <summary>How many member ids one group may have handed out that were not used yet, or a client could fill the memory.</summary>
     public const int MaxPendingJoins = 10_000;
 
     /// <summary>

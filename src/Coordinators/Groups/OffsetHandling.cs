@@ -160,7 +160,8 @@ internal sealed class OffsetHandling(GroupSettings settings, GroupTable groups)
         return bytes;
     }
 
-    private static OffsetDeleteResponse.OffsetDeleteResponseTopic Delete(Group group, OffsetDeleteRequest.OffsetDeleteRequestTopic topic, in Step step)
+    private static OffsetDeleteResponse.OffsetDeleteResponseTopic Delete(
+        Group group, OffsetDeleteRequest.OffsetDeleteRequestTopic topic, in Step step)
     {
         var isSubscribed = group.IsSubscribedTo(topic.Name);
         var answered = new OffsetDeleteResponse.OffsetDeleteResponseTopic { Name = topic.Name };

@@ -8,7 +8,7 @@ internal sealed class Rebalancing(GroupSettings settings)
     /// <summary>A new member cannot send heartbeats while its JoinGroup is parked, and its client may be gone: so long it is believed.</summary>
     private static readonly TimeSpan NewMemberJoinTimeout = TimeSpan.FromMinutes(5);
 
-    /// <summary>How soon a rebalance that nobody joined is looked at again at the earliest: a client may ask for a rebalance timeout of zero.</summary>
+    /// <summary>A rebalance that nobody joined is looked at again no sooner, for a client may ask for a rebalance timeout of zero.</summary>
     private static readonly TimeSpan MinPostponement = TimeSpan.FromSeconds(1);
 
     /// <summary>Starts a rebalance where there is none, else ends the joining if this was the last one that it waited for.</summary>
