@@ -6,8 +6,9 @@ using Milena.Protocol;
 namespace Milena.Coordinators.Tests.Groups;
 
 /// <summary>A request on its way: its answer, once there is one.</summary>
-internal sealed class Ticket(int number, short apiKey, short version)
+internal sealed class Ticket(int number, IRequestMessage request, short apiKey, short version)
 {
+    public IRequestMessage Request { get; } = request;
     public int Number { get; } = number;
     public short ApiKey { get; } = apiKey;
     public short Version { get; } = version;
@@ -73,7 +74,7 @@ internal sealed class GroupHarness
         var bytes = Encode(request, version);
         Assert.True(ApiCatalog.TryReadRequest(apiKey, version, bytes, out var decoded), $"{request.GetType().Name} v{version} does not decode.");
         Resolve(decoded);
-        var ticket = new Ticket(_tickets.Count, apiKey, version);
+        var ticket = new Ticket(_tickets.Count, request, apiKey, version);
         _tickets.Add(ticket);
         Live.Handle(new CoordinatorRequest(decoded, version, clientId, clientHost, ticket), Now, _effects);
         Array.Fill(bytes, (byte)0xEE);
