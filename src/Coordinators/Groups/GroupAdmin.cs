@@ -6,7 +6,7 @@ namespace Milena.Coordinators.Groups;
 
 /// <summary>DescribeGroups, versions 0 to 6, ListGroups, versions 0 to 5, and DeleteGroups, versions 0 to 2.</summary>
 /// <remarks>Authorized operations, and which of the groups a principal may see, are the caller's to fill in.</remarks>
-internal sealed class GroupAdmin(GroupTable groups)
+internal sealed class GroupAdmin(GroupSettings settings, GroupTable groups)
 {
     private const string GroupType = "classic";
 
@@ -50,9 +50,14 @@ internal sealed class GroupAdmin(GroupTable groups)
     public void Handle(in CoordinatorRequest envelope, DeleteGroupsRequest request, in Step step)
     {
         var response = new DeleteGroupsResponse();
+        var budget = (long)settings.MaxBatchBytes;
         foreach (var groupId in request.GroupsNames)
         {
-            response.Results.Add(new DeleteGroupsResponse.DeletableGroupResult { GroupId = groupId, ErrorCode = Delete(groupId, step) });
+            response.Results.Add(new DeleteGroupsResponse.DeletableGroupResult
+            {
+                GroupId = groupId,
+                ErrorCode = Delete(groupId, ref budget, step),
+            });
         }
 
         step.Effects.Reply(envelope.ReplyTo, response);
@@ -96,7 +101,11 @@ internal sealed class GroupAdmin(GroupTable groups)
         };
     }
 
-    private ErrorCode Delete(string groupId, in Step step)
+    /// <returns>
+    /// <see cref="ErrorCode.CoordinatorLoadInProgress"/>, upon which clients try again, when the group has more offsets than one batch can
+    /// remove: each try removes as many as it can.
+    /// </returns>
+    private ErrorCode Delete(string groupId, ref long budget, in Step step)
     {
         if (!groups.TryGet(groupId, out var group))
         {
@@ -108,22 +117,40 @@ internal sealed class GroupAdmin(GroupTable groups)
             return ErrorCode.NonEmptyGroup;
         }
 
+        // The group's own tombstone alone would not do: once it is compacted away, the offsets would bring the group back.
+        DeleteOffsets(group, ref budget, step);
+        budget -= GroupRecords.MaxBytesOfTombstone(groupId, topic: "");
+        if (!group.Offsets.IsEmpty || budget < 0)
+        {
+            return ErrorCode.CoordinatorLoadInProgress;
+        }
+
         foreach (var memberId in group.PendingJoins.Keys)
         {
             step.Effects.CancelTimer(TimerKinds.SessionOf(groupId, memberId));
         }
 
-        // The group's own tombstone alone would not do: once it is compacted away, the offsets would bring the group back.
-        foreach (var (topic, partitions) in group.Offsets.Topics)
-        {
-            foreach (var partition in partitions.Keys)
-            {
-                step.Effects.Append(GroupRecords.OffsetTombstone(groupId, topic, partition));
-            }
-        }
-
         step.Effects.Append(GroupRecords.GroupTombstone(groupId));
         groups.Remove(groupId);
         return ErrorCode.None;
+    }
+
+    private static void DeleteOffsets(Group group, ref long budget, in Step step)
+    {
+        foreach (var (topic, partitions) in group.Offsets.Topics.ToArray())
+        {
+            var bytes = GroupRecords.MaxBytesOfTombstone(group.Id, topic);
+            foreach (var partition in partitions.Keys.ToArray())
+            {
+                if (budget < bytes)
+                {
+                    return;
+                }
+
+                budget -= bytes;
+                group.Offsets.Remove(topic, partition);
+                step.Effects.Append(GroupRecords.OffsetTombstone(group.Id, topic, partition));
+            }
+        }
     }
 }

@@ -35,7 +35,7 @@ public sealed class GroupCoordinator : ICoordinator
         _offsets = new OffsetHandling(settings, _groups);
         _fetching = new OffsetFetching(_groups);
         _expiry = new OffsetExpiry(settings, _groups);
-        _admin = new GroupAdmin(_groups);
+        _admin = new GroupAdmin(settings, _groups);
     }
 
     /// <summary>Records of kinds that belong to other group protocols, and were passed over in the replay.</summary>
@@ -47,7 +47,7 @@ public sealed class GroupCoordinator : ICoordinator
     public int GroupCount => _groups.All.Count;
 
     /// <summary>The partition of the offsets topic that a group belongs to: the absolute value of Java's hash of the string, modulo.</summary>
-    /// <remarks>Not the hash without its sign bit, which keys of records go by. The least integer, which has no absolute value, counts as 0.</remarks>
+    /// <remarks>Not the hash without its sign bit, which keys of records go by. The least integer has no absolute value and counts as 0.</remarks>
     public static int PartitionFor(string groupId, int partitionCount)
     {
         var hash = 0;

@@ -103,6 +103,8 @@ internal static class GroupRecords
     public static long MaxBytesOfOffset(string groupId, string topic, string metadata) =>
         FixedBytes + TextBytes(groupId) + TextBytes(topic) + TextBytes(metadata);
 
+    public static long MaxBytesOfTombstone(string groupId, string topic) => MaxBytesOfOffset(groupId, topic, metadata: "");
+
     /// <summary>Splits the leading int16 off a key or value.</summary>
     public static bool TryReadVersion(ReadOnlyMemory<byte> bytes, out short version, out ReadOnlyMemory<byte> body)
     {

@@ -1,4 +1,3 @@
-using System.Text;
 using Milena.Coordinators.Runtime;
 using Milena.Model;
 using Milena.Protocol;
@@ -10,12 +9,6 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
 {
     /// <summary>How many member ids one group may have handed out that were not used yet, or a client could fill the memory.</summary>
     public const int MaxPendingJoins = 10_000;
-
-    /// <summary>
-    /// What names of clients, members and protocols may take, in UTF-8: they are stored, and answered, as strings with a length of 15 bits,
-    /// and a member id is a name with a uuid behind it.
-    /// </summary>
-    public const int MaxNameBytes = 32_000;
 
     private readonly record struct Join(JoinGroupRequest Request, List<GroupProtocol> Protocols, string ClientId, string ClientHost, Waiting Waiting)
     {
@@ -49,7 +42,7 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
 
     private ErrorCode Check(in Join join)
     {
-        if (join.Request.GroupId.Length == 0)
+        if (join.Request.GroupId.Length == 0 || Names.IsTooLong(join.Request.GroupId))
         {
             return ErrorCode.InvalidGroupId;
         }
@@ -59,8 +52,8 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
             return ErrorCode.InvalidSessionTimeout;
         }
 
-        return IsTooLong(join.Request.GroupId) || IsTooLong(join.Request.GroupInstanceId) || IsTooLong(join.Request.ProtocolType)
-            || IsTooLong(join.ClientId) || IsTooLong(join.ClientHost) || join.Protocols.Exists(protocol => IsTooLong(protocol.Name))
+        return Names.IsTooLong(join.Request.GroupInstanceId) || Names.IsTooLong(join.Request.ProtocolType)
+            || Names.IsTooLong(join.ClientId) || Names.IsTooLong(join.ClientHost) || join.Protocols.Exists(protocol => Names.IsTooLong(protocol.Name))
             ? ErrorCode.InvalidRequest
             : ErrorCode.None;
     }
@@ -287,7 +280,4 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
 
         return protocols;
     }
-
-    private static bool IsTooLong(string? name) =>
-        name is not null && name.Length > MaxNameBytes / 3 && Encoding.UTF8.GetByteCount(name) > MaxNameBytes;
 }

@@ -75,7 +75,8 @@ internal sealed class OffsetHandling(GroupSettings settings, GroupTable groups)
         var generation = request.GenerationIdOrMemberEpoch;
         if (group is null)
         {
-            return generation < 0 ? ErrorCode.None
+            return Names.IsTooLong(request.GroupId) ? ErrorCode.InvalidGroupId
+                : generation < 0 ? ErrorCode.None
                 : version >= CommitKnowsGroupIdNotFound ? ErrorCode.GroupIdNotFound
                 : ErrorCode.IllegalGeneration;
         }
@@ -120,7 +121,7 @@ internal sealed class OffsetHandling(GroupSettings settings, GroupTable groups)
         OffsetCommitRequest.OffsetCommitRequestPartition partition,
         in Step step)
     {
-        if (partition.CommittedMetadata?.Length > settings.OffsetMetadataMaxBytes)
+        if (partition.CommittedMetadata?.Length > settings.OffsetMetadataMaxBytes || Names.IsTooLong(partition.CommittedMetadata))
         {
             return ErrorCode.OffsetMetadataTooLarge;
         }

@@ -31,7 +31,10 @@ internal sealed class GroupMemberClient(GroupHarness harness, string group = "gr
             MemberId = MemberId,
             GroupInstanceId = instanceId,
             ProtocolType = ProtocolType,
-            Protocols = [.. Protocols.Select(name => new JoinGroupRequest.JoinGroupRequestProtocol { Name = name, Metadata = Metadata ?? Subscription(Topics) })],
+            Protocols = [.. Protocols.Select(name => new JoinGroupRequest.JoinGroupRequestProtocol
+            {
+                Name = name, Metadata = Metadata ?? Subscription(Topics),
+            })],
         },
         Version,
         ClientId);
@@ -76,8 +79,8 @@ internal sealed class GroupMemberClient(GroupHarness harness, string group = "gr
     public ErrorCode Leave()
     {
         var response = harness.Send(
-            new LeaveGroupRequest { GroupId = group, Members = [new LeaveGroupRequest.MemberIdentity { MemberId = MemberId, GroupInstanceId = instanceId }] }, 5)
-            .Answer<LeaveGroupResponse>();
+            new LeaveGroupRequest { GroupId = group, Members = [new() { MemberId = MemberId, GroupInstanceId = instanceId }] },
+            5).Answer<LeaveGroupResponse>();
         return response.Members.Single().ErrorCode;
     }
 

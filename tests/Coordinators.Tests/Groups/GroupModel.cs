@@ -85,16 +85,16 @@ internal sealed class GroupModel
     {
         var key = (group, Life(group), _harness.Failovers, joined.GenerationId);
         var leader = IdentityOf(joined.Leader);
-        Assert.True(_leaders.TryAdd(key, leader) || _leaders[key] == leader, $"OneLeaderForEachGeneration: {key} has {_leaders[key]} and {leader}.");
+        Assert.True(_leaders.TryAdd(key, leader) || _leaders[key] == leader, $"OneLeaderForEachGeneration: {key}: {leader}");
         Assert.True(joined.Members.Count == 0 || joined.Leader == joined.MemberId, "OnlyTheLeaderSeesTheMembers");
     }
 
     private void Synced(string group, int generation, string memberId, string share)
     {
         // Empty if the leader did not know of the member.
-        Assert.True(share.Length == 0 || share == ShareOf(memberId, generation), $"NobodyHoldsAnothersShare: {memberId} in {generation} has {share}.");
+        Assert.True(share.Length == 0 || share == ShareOf(memberId, generation), $"NobodyHoldsAnothersShare: {memberId} {share}");
         var key = (group, Life(group), generation, IdentityOf(memberId));
-        Assert.True(_shares.TryAdd(key, share) || _shares[key] == share, $"OneShareForEachMemberAndGeneration: {key} has {_shares[key]} and {share}.");
+        Assert.True(_shares.TryAdd(key, share) || _shares[key] == share, $"OneShareForEachMemberAndGeneration: {key}: {share}");
     }
 
     private void CheckGeneration(GroupSnapshot group)

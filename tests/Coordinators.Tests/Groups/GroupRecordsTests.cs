@@ -44,14 +44,16 @@ public sealed class GroupRecordsTests
         Assert.Equal((GroupState.Empty, 0), (coordinator.Snapshot().Single().State, coordinator.Snapshot().Single().Generation));
         Replay(coordinator, records[1]);
         var stable = coordinator.Snapshot().Single();
-        Assert.Equal(("readers", GroupState.Stable, 1, "consumer", "range"), (stable.GroupId, stable.State, stable.Generation, stable.ProtocolType, stable.ProtocolName));
+        Assert.Equal(("readers", GroupState.Stable, 1), (stable.GroupId, stable.State, stable.Generation));
+        Assert.Equal(("consumer", "range"), (stable.ProtocolType, stable.ProtocolName));
         Assert.StartsWith("rdkafka-5ca71505", stable.LeaderId);
         Assert.Contains("client=rdkafka/127.0.0.1 timeouts=45000,300000", stable.Members);
         Replay(coordinator, records[2]);
         Replay(coordinator, records[3]);
         Replay(coordinator, records[4]);
         var empty = coordinator.Snapshot().Single();
-        Assert.Equal((GroupState.Empty, 2, "consumer", null, null), (empty.State, empty.Generation, empty.ProtocolType, empty.ProtocolName, empty.LeaderId));
+        Assert.Equal((GroupState.Empty, 2), (empty.State, empty.Generation));
+        Assert.Equal(("consumer", null, null), (empty.ProtocolType, empty.ProtocolName, empty.LeaderId));
         Assert.StartsWith("orders-0 CommittedOffset { Offset = 12024, LeaderEpoch = -1, Metadata = ", empty.Offsets);
         Assert.Contains("TopicId = 29c44f96-f5e0-4514-8259-bc5e73175c2a", empty.Offsets);
         Assert.Equal((0, 0), (coordinator.UnknownRecords, coordinator.MalformedRecords));

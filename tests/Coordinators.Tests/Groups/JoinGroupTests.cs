@@ -74,7 +74,8 @@ public sealed class JoinGroupTests
         Assert.Single(joined.Select(one => one.Leader).Distinct());
         Assert.Equal([3, 0, 0], joined.Select(one => one.Members.Count).OrderDescending());
         Assert.All(joined, one => Assert.Equal(one.Leader == one.MemberId, one.Members.Count > 0));
-        Assert.Equal(clients.Select(client => client.MemberId), joined.Single(one => one.Members.Count > 0).Members.Select(member => member.MemberId));
+        var seen = joined.Single(one => one.Members.Count > 0).Members.Select(member => member.MemberId);
+        Assert.Equal(clients.Select(client => client.MemberId), seen);
     }
 
     [Fact]

@@ -124,7 +124,8 @@ public sealed class MembershipTests
         var client = Scenes.Stable(_harness, 1)[0];
         Assert.Equal(ErrorCode.None, client.Leave());
         var group = _harness.Group("group");
-        Assert.Equal((GroupState.Empty, 2, "consumer", null, null), (group.State, group.Generation, group.ProtocolType, group.ProtocolName, group.LeaderId));
+        Assert.Equal((GroupState.Empty, 2), (group.State, group.Generation));
+        Assert.Equal(("consumer", null, null), (group.ProtocolType, group.ProtocolName, group.LeaderId));
         Assert.DoesNotContain(_harness.Timers.Keys, timer => timer.Owner == "group");
     }
 

@@ -138,7 +138,8 @@ public sealed class OffsetExpiryTests
     {
         var all = Enumerable.Range(0, partitions).Select(index => new OffsetCommitRequest.OffsetCommitRequestPartition { PartitionIndex = index });
         var response = _harness.Send(
-            new OffsetCommitRequest { GroupId = "simple", Topics = [new() { Name = "orders", Partitions = [.. all] }] }, 8).Answer<OffsetCommitResponse>();
+            new OffsetCommitRequest { GroupId = "simple", Topics = [new() { Name = "orders", Partitions = [.. all] }] },
+            8).Answer<OffsetCommitResponse>();
         Assert.All(response.Topics.Single().Partitions, partition => Assert.Equal(ErrorCode.None, partition.ErrorCode));
     }
 }

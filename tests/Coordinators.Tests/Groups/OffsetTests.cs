@@ -67,7 +67,11 @@ public sealed class OffsetTests
     {
         Commits.Send(_harness, "simple", "orders", 0, 7);
         var response = _harness.Send(
-            new OffsetFetchRequest { GroupId = "simple", Topics = [new() { Name = "orders", PartitionIndexes = [0, 9] }, new() { Name = "unknown", PartitionIndexes = [1] }] },
+            new OffsetFetchRequest
+            {
+                GroupId = "simple",
+                Topics = [new() { Name = "orders", PartitionIndexes = [0, 9] }, new() { Name = "unknown", PartitionIndexes = [1] }],
+            },
             version).Answer<OffsetFetchResponse>();
         Assert.Equal(ErrorCode.None, response.ErrorCode);
         Assert.Equal(["orders", "unknown"], response.Topics.Select(topic => topic.Name));
@@ -82,7 +86,11 @@ public sealed class OffsetTests
         Commits.Send(_harness, "simple", "orders", 1, 7);
         Commits.Send(_harness, "simple", "payments", 0, 8);
         OffsetFetchResponse Fetch(List<OffsetFetchRequest.OffsetFetchRequestTopics>? topics) => _harness.Send(
-            new OffsetFetchRequest { Groups = [new() { GroupId = "simple", Topics = topics }, new() { GroupId = "unknown", Topics = topics }], RequireStable = true },
+            new OffsetFetchRequest
+            {
+                Groups = [new() { GroupId = "simple", Topics = topics }, new() { GroupId = "unknown", Topics = topics }],
+                RequireStable = true,
+            },
             9).Answer<OffsetFetchResponse>();
         var all = Fetch(null);
         Assert.Equal(["simple", "unknown"], all.Groups.Select(group => group.GroupId));
@@ -102,7 +110,8 @@ public sealed class OffsetTests
         Assert.Equal(ErrorCode.IllegalGeneration, Commits.Send(_harness, "group", "orders", 0, 6, generation: 2, memberId: client.MemberId));
         Assert.Equal(ErrorCode.UnknownMemberId, Commits.Send(_harness, "group", "orders", 0, 6, generation: 1, memberId: "stranger"));
         Assert.Equal(ErrorCode.UnknownMemberId, Commits.Send(_harness, "group", "orders", 0, 6));
-        Assert.Equal(ErrorCode.UnknownMemberId, Commits.Send(_harness, "group", "orders", 0, 6, generation: 1, memberId: client.MemberId, instanceId: "x"));
+        Assert.Equal(
+            ErrorCode.UnknownMemberId, Commits.Send(_harness, "group", "orders", 0, 6, generation: 1, memberId: client.MemberId, instanceId: "x"));
         Assert.Equal(ErrorCode.IllegalGeneration, Commits.Send(_harness, "group", "orders", 0, 6, generation: -1, memberId: client.MemberId));
         Assert.Equal(5, Commits.Fetch(_harness, "group", "orders", 0));
     }
@@ -159,7 +168,8 @@ public sealed class OffsetTests
                 ],
             },
             8).Answer<OffsetCommitResponse>();
-        Assert.Equal([ErrorCode.OffsetMetadataTooLarge, ErrorCode.None], response.Topics.Single().Partitions.Select(partition => partition.ErrorCode));
+        Assert.Equal(
+            [ErrorCode.OffsetMetadataTooLarge, ErrorCode.None], response.Topics.Single().Partitions.Select(partition => partition.ErrorCode));
         Assert.Equal(2, Commits.Fetch(_harness, "simple", "orders", 1));
     }
 
@@ -169,10 +179,15 @@ public sealed class OffsetTests
         var harness = new GroupHarness(new GroupSettings { MaxBatchBytes = 10_000 });
         var partitions = Enumerable.Range(0, 200).Select(index => new OffsetCommitRequest.OffsetCommitRequestPartition { PartitionIndex = index });
         var response = harness.Send(
-            new OffsetCommitRequest { GroupId = "simple", Topics = [new() { Name = "orders", Partitions = [.. partitions] }] }, 8).Answer<OffsetCommitResponse>();
+            new OffsetCommitRequest { GroupId = "simple", Topics = [new() { Name = "orders", Partitions = [.. partitions] }] },
+            8).Answer<OffsetCommitResponse>();
         Assert.All(response.Topics.Single().Partitions, partition => Assert.Equal(ErrorCode.InvalidCommitOffsetSize, partition.ErrorCode));
         Assert.Equal(0, harness.Live.GroupCount);
     }
+
+    [Fact]
+    public void A_group_id_that_could_not_be_stored_is_refused() =>
+        Assert.Equal(ErrorCode.InvalidGroupId, Commits.Send(_harness, new string('g', 32_001), "orders", 0, 4));
 
     [Fact]
     public void An_empty_group_id_may_commit_as_it_always_could()
@@ -193,7 +208,11 @@ public sealed class OffsetTests
                     new()
                     {
                         Name = "orders",
-                        Partitions = [new() { PartitionIndex = 0, CommittedLeaderEpoch = 12 }, new() { PartitionIndex = 1, CommittedLeaderEpoch = -7 }],
+                        Partitions =
+                        [
+                            new() { PartitionIndex = 0, CommittedLeaderEpoch = 12 },
+                            new() { PartitionIndex = 1, CommittedLeaderEpoch = -7 },
+                        ],
                     },
                 ],
             },
