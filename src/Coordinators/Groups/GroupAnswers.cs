@@ -16,6 +16,10 @@ internal static class GroupAnswers
     public const short JoinCanSkipAssignment = 9;
 
     public static void JoinFailed(this in Step step, Waiting waiting, string memberId, ErrorCode error) =>
+        step.Effects.Reply(waiting.ReplyTo, new JoinGroupResponse { ErrorCode = error, MemberId = memberId, ProtocolName = "" });
+
+    /// <summary>The member is not who it says. Kafka names no protocol then, where in other errors the name is empty.</summary>
+    public static void JoinRefused(this in Step step, Waiting waiting, string memberId, ErrorCode error) =>
         step.Effects.Reply(waiting.ReplyTo, new JoinGroupResponse
         {
             ErrorCode = error,

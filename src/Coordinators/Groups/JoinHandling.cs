@@ -169,7 +169,7 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
         }
         else if (group.Validate(memberId, instanceId) is var error and not ErrorCode.None)
         {
-            step.JoinFailed(join.Waiting, memberId, error);
+            step.JoinRefused(join.Waiting, memberId, error);
         }
         else if (group.TryGetMember(memberId, out var member))
         {
@@ -212,7 +212,15 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
         }
 
         group.SetAwaitingJoin(member, join.Waiting);
-        Rebalancing.Touch(group, member, step);
+        if (member.IsNew)
+        {
+            // It repeats its first request, and still cannot send heartbeats while it waits.
+            Rebalancing.TouchNew(group, member, step);
+        }
+        else
+        {
+            Rebalancing.Touch(group, member, step);
+        }
     }
 
     private void JoinStatic(Group group, in Join join, string instanceId, in Step step)
@@ -254,7 +262,7 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
         step.Effects.CancelTimer(TimerKinds.SessionOf(group.Id, former.Id));
         if (former.AwaitingJoin is { } joining)
         {
-            step.JoinFailed(joining, former.Id, ErrorCode.FencedInstanceId);
+            step.JoinRefused(joining, former.Id, ErrorCode.FencedInstanceId);
             group.SetAwaitingJoin(former, null);
         }
 

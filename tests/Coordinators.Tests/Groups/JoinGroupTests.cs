@@ -331,6 +331,30 @@ public sealed class JoinGroupTests
     }
 
     [Fact]
+    public void A_new_member_that_repeats_its_first_join_is_believed_as_long_as_before()
+    {
+        var patient = Scenes.Stable(_harness, 1, _ => new GroupMemberClient(_harness) { RebalanceTimeoutMs = 600_000, SessionTimeoutMs = 600_000 })[0];
+        var late = new GroupMemberClient(_harness);
+        late.JoinWithNewId();
+        var repeated = late.Join();
+        _harness.Advance(TimeSpan.FromMinutes(4));
+        Assert.False(repeated.IsAnswered);
+        patient.TakeGeneration(patient.Join());
+        Assert.Equal(2, late.TakeGeneration(repeated).GenerationId);
+    }
+
+    [Theory]
+    [InlineData(6, "", "")]
+    [InlineData(7, "", null)]
+    public void Errors_name_no_protocol_as_Kafka_does(short version, string ofUnknownGroup, string? ofUnknownMember)
+    {
+        var stranger = new GroupMemberClient(_harness) { MemberId = "stranger", Version = version };
+        Assert.Equal(ofUnknownGroup, stranger.Join().Answer<JoinGroupResponse>().ProtocolName);
+        Scenes.Stable(_harness, 1);
+        Assert.Equal(ofUnknownMember, stranger.Join().Answer<JoinGroupResponse>().ProtocolName);
+    }
+
+    [Fact]
     public void A_rebalance_timeout_of_zero_harms_only_the_group_that_asks_for_it()
     {
         var client = new GroupMemberClient(_harness) { RebalanceTimeoutMs = 0 };
