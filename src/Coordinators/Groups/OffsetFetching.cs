@@ -20,7 +20,6 @@ internal sealed class OffsetFetching(GroupTable groups)
     public void Handle(in CoordinatorRequest envelope, OffsetFetchRequest request, in Step step)
     {
         var response = new OffsetFetchResponse();
-        step.Effects.Reply(envelope.ReplyTo, response);
         if (envelope.ApiVersion >= FetchIsBatch)
         {
             foreach (var wanted in request.Groups)
@@ -43,6 +42,8 @@ internal sealed class OffsetFetching(GroupTable groups)
                 : request.Topics.ConvertAll(topic => TopicOf(group, topic.Name, Guid.Empty, topic.PartitionIndexes));
             response.Topics = topics.ConvertAll(ToSingle);
         }
+
+        step.Effects.Reply(envelope.ReplyTo, response);
     }
 
     /// <summary>The ids are those of the commits; a caller that answers by id checks that they are still the topics'.</summary>

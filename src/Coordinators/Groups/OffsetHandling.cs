@@ -48,7 +48,6 @@ internal sealed class OffsetHandling(GroupSettings settings, GroupTable groups)
     public void Handle(in CoordinatorRequest envelope, OffsetDeleteRequest request, in Step step)
     {
         var response = new OffsetDeleteResponse();
-        step.Effects.Reply(envelope.ReplyTo, response);
         if (request.GroupId.Length == 0)
         {
             response.ErrorCode = ErrorCode.InvalidGroupId;
@@ -68,6 +67,8 @@ internal sealed class OffsetHandling(GroupSettings settings, GroupTable groups)
                 response.Topics.Add(Delete(group, topic, step));
             }
         }
+
+        step.Effects.Reply(envelope.ReplyTo, response);
     }
 
     private static ErrorCode Check(Group? group, OffsetCommitRequest request, short version)
