@@ -142,6 +142,21 @@ public sealed class StaticMemberTests
     }
 
     [Fact]
+    public void A_leader_that_is_away_gives_way_to_a_member_that_joined()
+    {
+        var clients = Scenes.Stable(_harness, 2, index => new GroupMemberClient(_harness, instanceId: $"instance-{index}")
+        {
+            SessionTimeoutMs = 60_000,
+            RebalanceTimeoutMs = 10_000,
+        });
+        clients[1].Topics = ["orders", "payments"];
+        var rejoin = clients[1].Join();
+        _harness.Advance(TimeSpan.FromSeconds(10));
+        var joined = clients[1].TakeGeneration(rejoin);
+        Assert.Equal((clients[1].MemberId, 2), (joined.Leader, joined.Members.Count));
+    }
+
+    [Fact]
     public void A_rebalance_that_only_absent_static_members_could_join_is_postponed_until_their_sessions_end()
     {
         var clients = Scenes.Stable(_harness, 2, index => new GroupMemberClient(_harness, instanceId: index == 0 ? "instance" : null)
