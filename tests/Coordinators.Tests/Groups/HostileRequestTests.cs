@@ -10,7 +10,8 @@ public sealed class HostileRequestTests
 
     private static readonly int[] Numbers = [int.MinValue, -2, -1, 0, 1, 2, 3, 6_000, 60_000, int.MaxValue];
     private static readonly long[] LongNumbers = [long.MinValue, -2, -1, 0, 1, 1_000, long.MaxValue];
-    private static readonly string[] Words = ["", "g", "group", "consumer", "range", "sticky", "orders", "payments", "ü\0€", new('x', 5_000), new('ß', 16_001)];
+    private static readonly string[] Words =
+        ["", "g", "group", "consumer", "range", "sticky", "orders", "payments", "ü\0€", new('x', 5_000), new('ß', 16_001)];
     private static readonly byte[][] Bytes = [[], [0], [0, 3, 0xFF, 0xFF, 0xFF, 0xFF], GroupMemberClient.Subscription("orders"), new byte[3_000]];
 
     [Theory]
@@ -62,7 +63,10 @@ public sealed class HostileRequestTests
             }),
             4 => Versioned(4, version => new HeartbeatRequest
             {
-                GroupId = Group(), GenerationId = Generation(), MemberId = Member(), GroupInstanceId = version >= 3 ? Nullable() : null,
+                GroupId = Group(),
+                GenerationId = Generation(),
+                MemberId = Member(),
+                GroupInstanceId = version >= 3 ? Nullable() : null,
             }),
             5 => Versioned(5, version => new LeaveGroupRequest
             {
@@ -77,7 +81,8 @@ public sealed class HostileRequestTests
                 GroupId = Group(),
                 Topics = Many(() => new OffsetDeleteRequest.OffsetDeleteRequestTopic
                 {
-                    Name = Short(), Partitions = Many(() => new OffsetDeleteRequest.OffsetDeleteRequestPartition { PartitionIndex = Pick(Numbers) }),
+                    Name = Short(),
+                    Partitions = Many(() => new OffsetDeleteRequest.OffsetDeleteRequestPartition { PartitionIndex = Pick(Numbers) }),
                 }),
             }, 0),
             10 => Versioned(6, _ => new DescribeGroupsRequest { Groups = Many(Group) }),
@@ -85,7 +90,8 @@ public sealed class HostileRequestTests
                 ? Versioned(2, _ => new DeleteGroupsRequest { GroupsNames = Many(Group) })
                 : Versioned(5, version => new ListGroupsRequest
                 {
-                    StatesFilter = version >= 4 ? Many(Short) : [], TypesFilter = version >= 5 ? Many(Short) : [],
+                    StatesFilter = version >= 4 ? Many(Short) : [],
+                    TypesFilter = version >= 5 ? Many(Short) : [],
                 }),
         };
 
@@ -99,7 +105,8 @@ public sealed class HostileRequestTests
             ProtocolType = random.Next(4) == 0 ? Short() : "consumer",
             Protocols = Many(() => new JoinGroupRequest.JoinGroupRequestProtocol
             {
-                Name = random.Next(2) == 0 ? "range" : Short(), Metadata = Pick(Bytes),
+                Name = random.Next(2) == 0 ? "range" : Short(),
+                Metadata = Pick(Bytes),
             }),
         });
 
@@ -134,7 +141,8 @@ public sealed class HostileRequestTests
                         GroupId = Group(),
                         Topics = random.Next(2) == 0 ? null : Many(() => new OffsetFetchRequest.OffsetFetchRequestTopics
                         {
-                            Name = Short(), PartitionIndexes = Many(() => Pick(Numbers)),
+                            Name = Short(),
+                            PartitionIndexes = Many(() => Pick(Numbers)),
                         }),
                     }),
                 }, version)
@@ -143,7 +151,8 @@ public sealed class HostileRequestTests
                     GroupId = Group(),
                     Topics = version >= 2 && random.Next(2) == 0 ? null : Many(() => new OffsetFetchRequest.OffsetFetchRequestTopic
                     {
-                        Name = Short(), PartitionIndexes = Many(() => Pick(Numbers)),
+                        Name = Short(),
+                        PartitionIndexes = Many(() => Pick(Numbers)),
                     }),
                 }, version);
         }

@@ -333,7 +333,8 @@ public sealed class JoinGroupTests
     [Fact]
     public void A_new_member_that_repeats_its_first_join_is_believed_as_long_as_before()
     {
-        var patient = Scenes.Stable(_harness, 1, _ => new GroupMemberClient(_harness) { RebalanceTimeoutMs = 600_000, SessionTimeoutMs = 600_000 })[0];
+        GroupMemberClient Patient(int index) => new(_harness) { RebalanceTimeoutMs = 600_000, SessionTimeoutMs = 600_000 };
+        var patient = Scenes.Stable(_harness, 1, Patient)[0];
         var late = new GroupMemberClient(_harness);
         late.JoinWithNewId();
         var repeated = late.Join();
