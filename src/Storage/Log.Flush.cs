@@ -1,0 +1,74 @@
+namespace Milena.Storage;
+
+public sealed partial class Log
+{
+    /// <summary><c>flush.messages</c> or <c>flush.ms</c> say that it is time, or a sealed segment is not durable yet. For a thread that may wait.</summary>
+    public bool FlushDue
+    {
+        get
+        {
+            var settings = Settings;
+            var recoveryPoint = RecoveryPoint;
+            var unflushed = LogEndOffset - recoveryPoint;
+            if (unflushed <= 0) return false;
+            return unflushed >= settings.FlushMessages
+                || _environment.NowMs - Volatile.Read(ref _lastFlushMs) >= settings.FlushMs
+                || recoveryPoint < Segments[^1].BaseOffset;
+        }
+    }
+
+    /// <summary>Makes everything below <paramref name="upToOffset"/> durable and moves the recovery point there. Blocks for the disk: call it on
+    /// a thread of your own, beside the writer if you like.</summary>
+    /// <returns>The recovery point.</returns>
+    public long Flush(long upToOffset = long.MaxValue)
+    {
+        ThrowIfUnusable();
+        var truncations = Volatile.Read(ref _truncations);
+        var target = Math.Min(upToOffset, LogEndOffset);
+        var from = RecoveryPoint;
+        if (target <= from) return from;
+        try
+        {
+            SyncSegments(from, target);
+            LeaderEpochs.Sync();
+            _environment.Disk.SyncFolder(Folder);
+        }
+        catch (Exception error) when (error.IsDiskError())
+        {
+            throw Fail(error);
+        }
+        Volatile.Write(ref _lastFlushMs, _environment.NowMs);
+        lock (_recoveryPointLock)
+        {
+            // A truncation meanwhile may have replaced what was synced.
+            if (truncations == _truncations) Volatile.Write(ref _recoveryPoint, Math.Max(_recoveryPoint, target));
+            return _recoveryPoint;
+        }
+    }
+
+    private void SyncSegments(long from, long to)
+    {
+        var segments = Segments;
+        for (var i = FloorSegment(segments, from); i < segments.Length && segments[i].BaseOffset < to; i++)
+        {
+            if (!segments[i].TryAcquire()) continue;
+            try
+            {
+                segments[i].Sync();
+            }
+            finally
+            {
+                Release(segments[i]);
+            }
+        }
+    }
+
+    private void LowerRecoveryPoint(long offset)
+    {
+        lock (_recoveryPointLock)
+        {
+            _truncations++;
+            Volatile.Write(ref _recoveryPoint, Math.Min(_recoveryPoint, offset));
+        }
+    }
+}

@@ -1,0 +1,239 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using Milena.Model;
+
+namespace Milena.Storage;
+
+internal sealed record LoadedLog(
+    IReadOnlyList<Segment> Segments,
+    ProducerStates Producers,
+    LeaderEpochs LeaderEpochs,
+    long LogStartOffset,
+    long LogEndOffset,
+    long RecoveryPoint,
+    RecoveryReport Report);
+
+/// <summary>Opens a partition's folder: tidies what an interrupted process left, checks what a crash may have torn, rebuilds what is derived.</summary>
+/// <remarks>
+/// After a clean shutdown only the tail behind the last index entry is read. After any other, every batch from the segment of the recovery
+/// point on is checked by its CRC; at the first bad one the log ends, and what follows is deleted and reported.
+/// </remarks>
+internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironment environment, LogRecovery recovery)
+{
+    private readonly IDisk _disk = environment.Disk;
+    private readonly List<Segment> _segments = [];
+    private readonly ProducerStates _producers = new();
+    private LeaderEpochs _epochs = null!;
+    private bool _epochsDamaged;
+    private bool _epochsChanged;
+    private bool _producersLoaded;
+    private RecoveryReport _report = new();
+
+    public LoadedLog Load()
+    {
+        _disk.CreateFolder(folder);
+        FolderTidying.Run(_disk, folder);
+        _epochs = LeaderEpochs.Open(_disk, folder, out _epochsDamaged);
+        if (_epochsDamaged) StorageEvents.Unreadable(environment.Logger, Path.Combine(folder, LogFiles.LeaderEpochs));
+        FindSegments();
+        var logEndOffset = RecoverSegments();
+        var logStartOffset = Math.Max(recovery.LogStartOffset, _segments.Count > 0 ? _segments[0].BaseOffset : 0);
+        if (_segments.Count == 0 || logEndOffset < logStartOffset)
+        {
+            StartEmptyAt(logStartOffset);
+            logEndOffset = logStartOffset;
+        }
+        if (_epochsDamaged) RebuildEpochs();
+        else if (_epochsChanged) _epochs.Write(sync: false);
+        _epochs.TruncateFromEnd(logEndOffset);
+        _epochs.TruncateFromStart(logStartOffset);
+        var producersAreThere = _producersLoaded && _producers.EndOffset <= logEndOffset;
+        new ProducerRebuild(environment, folder, _segments, _producers).Run(logEndOffset, force: !producersAreThere);
+        _producers.OnLogStart(logStartOffset);
+        _producers.Expire(environment.NowMs, settings.ProducerIdExpirationMs);
+        DeleteSnapshotsAbove(logEndOffset);
+        foreach (var segment in _segments[..^1]) segment.Seal(trim: false);
+        _segments[^1].MakeWritable();
+        var durable = recovery.CleanShutdown ? logEndOffset : Math.Min(recovery.RecoveryPoint, logEndOffset);
+        return new LoadedLog(_segments, _producers, _epochs, logStartOffset, logEndOffset, durable, _report);
+    }
+
+    private void FindSegments()
+    {
+        var bases = new List<long>();
+        foreach (var path in _disk.Files(folder))
+        {
+            if (LogFiles.TryParse(path, LogFiles.LogSuffix, out var baseOffset)) bases.Add(baseOffset);
+        }
+        bases.Sort();
+        foreach (var baseOffset in bases)
+        {
+            var segment = new Segment(_disk, folder, baseOffset, environment.NowMs);
+            // A file beyond 2 GiB is none that this or any broker writes; its excess is cut like a torn tail.
+            segment.Publish((int)Math.Min(int.MaxValue, _disk.FileLength(segment.Path)));
+            _segments.Add(segment);
+        }
+    }
+
+    /// <returns>The log end offset.</returns>
+    private long RecoverSegments()
+    {
+        var firstUnchecked = recovery.CleanShutdown ? _segments.Count : FirstSegmentToCheck();
+        var logEndOffset = _segments.Count > 0 ? _segments[0].BaseOffset : 0;
+        for (var i = 0; i < _segments.Count; i++)
+        {
+            var segment = _segments[i];
+            var last = i == _segments.Count - 1;
+            if (i < firstUnchecked && TryOpen(segment, last, out logEndOffset)) continue;
+            var checkBatches = i >= firstUnchecked || last;
+            if (i == firstUnchecked) LoadProducersBefore(segment);
+            var intact = Rebuild(segment, checkBatches, replay: i >= firstUnchecked, out logEndOffset);
+            if (intact) continue;
+            // What follows a cut was appended after what is gone: none of it may stay.
+            DeleteSegmentsAfter(i);
+            break;
+        }
+        return logEndOffset;
+    }
+
+    private void LoadProducersBefore(Segment segment)
+    {
+        new ProducerRebuild(environment, folder, _segments, _producers).Run(segment.BaseOffset, force: true);
+        _producersLoaded = true;
+    }
+
+    private void Replay(Segment segment, in RecordBatchHeader header, int position)
+    {
+        if (ProducerRebuild.Apply(_producers, segment, header, position) is not { Aborted: true } aborted) return;
+        segment.Transactions.Append(
+            new AbortedTransaction(aborted.ProducerId, aborted.FirstOffset, aborted.LastOffset, _producers.LastStableOffset(aborted)));
+    }
+
+    private int FirstSegmentToCheck()
+    {
+        var index = _segments.Count - 1;
+        while (index > 0 && _segments[index].BaseOffset > recovery.RecoveryPoint) index--;
+        return Math.Max(index, 0);
+    }
+
+    private static bool TryOpen(Segment segment, bool last, out long endOffset)
+    {
+        endOffset = segment.BaseOffset;
+        if (!segment.Offsets.TryOpen(segment.Size) || !segment.Times.TryOpen() || !segment.Transactions.TryOpen()) return false;
+        if (!last)
+        {
+            segment.ReadLargestTimestamp();
+            return true;
+        }
+        if (segment.ReadTail() is not { } next) return false;
+        endOffset = next;
+        return true;
+    }
+
+    /// <summary>Builds both indexes from the batches; with <paramref name="replay"/> the transaction index and the producers too.</summary>
+    /// <returns>False when the segment was cut.</returns>
+    [SkipLocalsInit]
+    private bool Rebuild(Segment segment, bool checkBatches, bool replay, out long endOffset)
+    {
+        _report = checkBatches
+            ? _report with { SegmentsChecked = _report.SegmentsChecked + 1 }
+            : _report with { IndexesRebuilt = _report.IndexesRebuilt + 1 };
+        segment.ResetIndexes();
+        if (replay) segment.Transactions.TruncateTo(0);
+        else if (!segment.Transactions.TryOpen()) segment.Transactions.TruncateTo(0);
+
+        Span<byte> buffer = stackalloc byte[BatchScanner.BufferBytes];
+        var scanner = new BatchScanner(segment.File, 0, segment.Size, buffer);
+        endOffset = segment.BaseOffset;
+        var valid = 0;
+        string? fault = null;
+        while (fault is null && scanner.MoveNext())
+        {
+            var header = scanner.Header;
+            fault = FaultOf(segment, header, scanner.Position, endOffset, checkBatches);
+            if (fault is not null) break;
+            segment.Index(header, scanner.Position, settings.IndexIntervalBytes);
+            _epochsChanged |= _epochs.Assign(header.LeaderEpoch, header.BaseOffset, write: false);
+            if (replay) Replay(segment, header, scanner.Position);
+            endOffset = header.NextOffset;
+            valid = scanner.Next;
+        }
+        if (scanner.Damaged) fault = "bytes that are no whole batch";
+        if (fault is null) return true;
+        _report = _report with
+        {
+            BytesCut = _report.BytesCut + segment.Size - valid,
+            CutAtOffset = endOffset,
+            CutReason = $"{fault} at position {valid} of {Path.GetFileName(segment.Path)}",
+        };
+        segment.Publish(valid);
+        segment.CutToSize();
+        segment.Transactions.TruncateTo(endOffset);
+        segment.File.Sync();
+        return false;
+    }
+
+    private static string? FaultOf(Segment segment, in RecordBatchHeader header, int position, long expected, bool checkCrc)
+    {
+        if (header.BaseOffset < expected || !segment.CanHold(header.LastOffset)) return $"a batch with the offset {header.BaseOffset}";
+        if (!checkCrc) return null;
+        var bytes = ArrayPool<byte>.Shared.Rent(header.SizeInBytes);
+        try
+        {
+            var batch = bytes.AsSpan(0, header.SizeInBytes);
+            if (segment.File.Read(position, batch) != batch.Length) return "a batch that ends too early";
+            return RecordBatchHeader.ComputeCrc(batch) == header.Crc ? null : "a batch with a wrong CRC";
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    private void DeleteSegmentsAfter(int index)
+    {
+        foreach (var segment in _segments[(index + 1)..])
+        {
+            _report = _report with { BytesCut = _report.BytesCut + segment.Size, SegmentsDeleted = _report.SegmentsDeleted + 1 };
+            segment.Condemn();
+            segment.Release();
+        }
+        _segments.RemoveRange(index + 1, _segments.Count - index - 1);
+    }
+
+    private void StartEmptyAt(long offset)
+    {
+        DeleteSegmentsAfter(-1);
+        var segment = new Segment(_disk, folder, offset, environment.NowMs);
+        segment.ResetIndexes();
+        segment.Transactions.TruncateTo(0);
+        segment.File.SetLength(settings.Preallocate ? settings.SegmentBytes : 0);
+        _segments.Add(segment);
+        _epochs.Clear();
+        _epochsDamaged = false;
+        _producers.Clear(offset);
+        _producersLoaded = true;
+    }
+
+    [SkipLocalsInit]
+    private void RebuildEpochs()
+    {
+        Span<byte> buffer = stackalloc byte[BatchScanner.BufferBytes];
+        _epochs.Clear();
+        foreach (var segment in _segments)
+        {
+            var scanner = new BatchScanner(segment.File, 0, segment.Size, buffer);
+            while (scanner.MoveNext()) _epochs.Assign(scanner.Header.LeaderEpoch, scanner.Header.BaseOffset, write: false);
+        }
+        _epochs.Write(sync: false);
+    }
+
+    private void DeleteSnapshotsAbove(long logEndOffset)
+    {
+        foreach (var path in _disk.Files(folder))
+        {
+            if (LogFiles.TryParse(path, LogFiles.SnapshotSuffix, out var at) && at > logEndOffset) _disk.DeleteFile(path);
+        }
+    }
+}
