@@ -19,7 +19,9 @@ public sealed class LeaderEpochs
 {
     private readonly IDisk _disk;
     private readonly string _path;
+    private readonly Lock _writing = new();
     private ImmutableArray<EpochStart> _starts = [];
+    private volatile bool _unsynced;
 
     private LeaderEpochs(IDisk disk, string folder)
     {
@@ -94,12 +96,20 @@ public sealed class LeaderEpochs
         if (!_starts.IsEmpty) Replace([]);
     }
 
-    internal void Write(bool sync) => TextCheckpoint.Write(
-        _disk, _path, _starts.Select(start => string.Create(CultureInfo.InvariantCulture, $"{start.Epoch} {start.StartOffset}")), sync);
+    internal void Write(bool sync)
+    {
+        // The flusher's thread writes beside the log's writer.
+        lock (_writing)
+        {
+            var lines = _starts.Select(start => string.Create(CultureInfo.InvariantCulture, $"{start.Epoch} {start.StartOffset}"));
+            TextCheckpoint.Write(_disk, _path, lines, sync);
+            _unsynced = !sync;
+        }
+    }
 
     internal void Sync()
     {
-        if (!_starts.IsEmpty) Write(sync: true);
+        if (_unsynced) Write(sync: true);
     }
 
     private void Replace(ImmutableArray<EpochStart> starts)

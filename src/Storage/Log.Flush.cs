@@ -26,7 +26,8 @@ public sealed partial class Log
         var truncations = Volatile.Read(ref _truncations);
         var target = Math.Min(upToOffset, LogEndOffset);
         var from = RecoveryPoint;
-        if (target <= from) return from;
+        // A truncation has to reach the disk too, though it leaves nothing above the recovery point.
+        if (target <= from && truncations == Volatile.Read(ref _syncedTruncations)) return from;
         try
         {
             SyncSegments(from, target);
@@ -41,6 +42,7 @@ public sealed partial class Log
         lock (_recoveryPointLock)
         {
             // A truncation meanwhile may have replaced what was synced.
+            Volatile.Write(ref _syncedTruncations, truncations);
             if (truncations == _truncations) Volatile.Write(ref _recoveryPoint, Math.Max(_recoveryPoint, target));
             return _recoveryPoint;
         }
@@ -49,17 +51,34 @@ public sealed partial class Log
     private void SyncSegments(long from, long to)
     {
         var segments = Segments;
-        for (var i = FloorSegment(segments, from); i < segments.Length && segments[i].BaseOffset < to; i++)
+        // From the segment before, whose end a truncation may have moved.
+        for (var i = FloorSegment(segments, from - 1); i < segments.Length && segments[i].BaseOffset <= to; i++)
         {
             if (!segments[i].TryAcquire()) continue;
             try
             {
                 segments[i].Sync();
+                SyncSnapshot(segments[i].BaseOffset);
             }
             finally
             {
                 Release(segments[i]);
             }
+        }
+    }
+
+    private void SyncSnapshot(long offset)
+    {
+        var path = LogFiles.Path(Folder, offset, LogFiles.SnapshotSuffix);
+        if (!_environment.Disk.FileExists(path)) return;
+        try
+        {
+            using var file = _environment.Disk.Open(path, FileOpening.Existing);
+            file.Sync();
+        }
+        catch (FileNotFoundException)
+        {
+            // Retention deleted it meanwhile, with the records that it stood for.
         }
     }
 

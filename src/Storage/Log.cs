@@ -24,6 +24,7 @@ public sealed partial class Log : IDisposable
     private long _firstUnstableOffset = NoOffset;
     private long _lastFlushMs;
     private int _truncations;
+    private int _syncedTruncations;
     private long _rollJitterMs;
     private LogIOException? _failure;
     private bool _closed;
@@ -79,6 +80,8 @@ public sealed partial class Log : IDisposable
         }
     }
 
+    /// <summary>Where the first segment begins; the log's start may lie within it.</summary>
+    public long FirstSegmentOffset => Segments[0].BaseOffset;
     public int SegmentCount => Segments.Length;
     public int ProducerCount => _producers.Count;
 

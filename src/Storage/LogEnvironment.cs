@@ -22,6 +22,21 @@ public sealed record LogEnvironment(IDisk Disk, TimeProvider Clock, Random Rando
     {
         lock (Random) return Random.Next();
     }
+
+    /// <summary>Random, as KIP-858 wants a directory's id: none of the first hundred, and no leading dash in its text.</summary>
+    internal Guid NextUuid()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        lock (Random)
+        {
+            do Random.NextBytes(bytes);
+            while (bytes[0] == 0 || bytes[0] >> 2 == DashDigit);
+        }
+        return new Guid(bytes, bigEndian: true);
+    }
+
+    // URL-safe base64's digit 62.
+    private const int DashDigit = 62;
 }
 
 /// <summary>A disk error. The error sink has been told; the log that threw it answers every later call with it too.</summary>

@@ -88,8 +88,9 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
             if (i < firstUnchecked && TryOpen(segment, last, out logEndOffset)) continue;
             var checkBatches = i >= firstUnchecked || last;
             if (i == firstUnchecked) LoadProducersBefore(segment);
-            var intact = Rebuild(segment, checkBatches, replay: i >= firstUnchecked, out logEndOffset);
-            if (intact) continue;
+            var limit = last ? long.MaxValue : _segments[i + 1].BaseOffset;
+            var intact = Rebuild(segment, checkBatches, replay: i >= firstUnchecked, limit, out logEndOffset);
+            if (intact && !EndsTooEarly(i, checkBatches, logEndOffset)) continue;
             // What follows a cut was appended after what is gone: none of it may stay.
             DeleteSegmentsAfter(i);
             break;
@@ -97,8 +98,10 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         return logEndOffset;
     }
 
+    // Snapshots from here on were taken of records that a crash may have replaced.
     private void LoadProducersBefore(Segment segment)
     {
+        DeleteSnapshotsAbove(segment.BaseOffset);
         new ProducerRebuild(environment, folder, _segments, _producers).Run(segment.BaseOffset, force: true);
         _producersLoaded = true;
     }
@@ -114,6 +117,8 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
     {
         var index = _segments.Count - 1;
         while (index > 0 && _segments[index].BaseOffset > recovery.RecoveryPoint) index--;
+        // A truncation to just where the next segment then began may be missing on the disk; the file's tail tells.
+        if (index > 0 && (!TryOpen(_segments[index - 1], last: true, out var end) || end > _segments[index].BaseOffset)) index--;
         return Math.Max(index, 0);
     }
 
@@ -134,7 +139,7 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
     /// <summary>Builds both indexes from the batches; with <paramref name="replay"/> the transaction index and the producers too.</summary>
     /// <returns>False when the segment was cut.</returns>
     [SkipLocalsInit]
-    private bool Rebuild(Segment segment, bool checkBatches, bool replay, out long endOffset)
+    private bool Rebuild(Segment segment, bool checkBatches, bool replay, long limit, out long endOffset)
     {
         _report = checkBatches
             ? _report with { SegmentsChecked = _report.SegmentsChecked + 1 }
@@ -147,37 +152,63 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         var scanner = new BatchScanner(segment.File, 0, segment.Size, buffer);
         endOffset = segment.BaseOffset;
         var valid = 0;
+        var epoch = int.MinValue;
         string? fault = null;
         while (fault is null && scanner.MoveNext())
         {
             var header = scanner.Header;
-            fault = FaultOf(segment, header, scanner.Position, endOffset, checkBatches);
+            if (header.NextOffset > limit) return CutOverlap(segment, valid, endOffset);
+            fault = FaultOf(segment, header, scanner.Position, endOffset, epoch, checkBatches);
             if (fault is not null) break;
             segment.Index(header, scanner.Position, settings.IndexIntervalBytes);
             _epochsChanged |= _epochs.Assign(header.LeaderEpoch, header.BaseOffset, write: false);
             if (replay) Replay(segment, header, scanner.Position);
             endOffset = header.NextOffset;
+            epoch = header.LeaderEpoch;
             valid = scanner.Next;
         }
         if (scanner.Damaged) fault = "bytes that are no whole batch";
         if (fault is null) return true;
+        Cut(segment, valid, endOffset, fault);
+        return false;
+    }
+
+    // A truncation that did not reach the disk: what it took away stands again below the segment that was begun after it.
+    private bool CutOverlap(Segment segment, int valid, long endOffset)
+    {
+        Cut(segment, valid, endOffset, "records that the next segment replaces");
+        return true;
+    }
+
+    // Writes reach the disk in any order: the segment's tail may be missing where the next segment is there. Compaction leaves such gaps too.
+    private bool EndsTooEarly(int index, bool checkedBatches, long endOffset)
+    {
+        if (!checkedBatches || index == _segments.Count - 1 || settings.CleanupPolicy.HasFlag(CleanupPolicies.Compact)) return false;
+        if (_segments[index + 1].BaseOffset == endOffset) return false;
+        Cut(_segments[index], _segments[index].Size, endOffset, "a gap before the next segment");
+        return true;
+    }
+
+    private void Cut(Segment segment, int valid, long endOffset, string reason)
+    {
         _report = _report with
         {
             BytesCut = _report.BytesCut + segment.Size - valid,
             CutAtOffset = endOffset,
-            CutReason = $"{fault} at position {valid} of {Path.GetFileName(segment.Path)}",
+            CutReason = $"{reason} at position {valid} of {Path.GetFileName(segment.Path)}",
         };
         segment.Publish(valid);
         segment.CutToSize();
         segment.Transactions.TruncateTo(endOffset);
         segment.File.Sync();
-        return false;
     }
 
-    private static string? FaultOf(Segment segment, in RecordBatchHeader header, int position, long expected, bool checkCrc)
+    private static string? FaultOf(Segment segment, in RecordBatchHeader header, int position, long expected, int epoch, bool checkCrc)
     {
         if (header.BaseOffset < expected || !segment.CanHold(header.LastOffset)) return $"a batch with the offset {header.BaseOffset}";
         if (!checkCrc) return null;
+        // Epochs only ascend. Where they do not, a truncation did not reach the disk, and the old leader's records show up again behind the new's.
+        if (header.LeaderEpoch < epoch) return $"a batch of the earlier leader epoch {header.LeaderEpoch}";
         var bytes = ArrayPool<byte>.Shared.Rent(header.SizeInBytes);
         try
         {
@@ -229,11 +260,11 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         _epochs.Write(sync: false);
     }
 
-    private void DeleteSnapshotsAbove(long logEndOffset)
+    private void DeleteSnapshotsAbove(long offset)
     {
         foreach (var path in _disk.Files(folder))
         {
-            if (LogFiles.TryParse(path, LogFiles.SnapshotSuffix, out var at) && at > logEndOffset) _disk.DeleteFile(path);
+            if (LogFiles.TryParse(path, LogFiles.SnapshotSuffix, out var at) && at > offset) _disk.DeleteFile(path);
         }
     }
 }

@@ -38,10 +38,12 @@ internal sealed class ProducerRebuild(LogEnvironment environment, string folder,
 
     private void RestoreSnapshot(long offset)
     {
+        // A snapshot from before the log's first segment misses the records in between: those producers are better unknown than out of step.
+        var first = segments.Count > 0 ? segments[0].BaseOffset : 0;
         var snapshots = new List<long>();
         foreach (var path in environment.Disk.Files(folder))
         {
-            if (LogFiles.TryParse(path, LogFiles.SnapshotSuffix, out var at) && at <= offset) snapshots.Add(at);
+            if (LogFiles.TryParse(path, LogFiles.SnapshotSuffix, out var at) && at >= first && at <= offset) snapshots.Add(at);
         }
         snapshots.Sort();
         for (var i = snapshots.Count - 1; i >= 0; i--)

@@ -30,18 +30,23 @@ internal sealed class LogFixture : IDiskErrorSink
 
     public Log Reopen()
     {
+        // What the log directory's checkpoint would say.
+        var logStartOffset = Log.LogStartOffset;
         Log.Close();
-        return Log = Open(cleanShutdown: true);
+        return Log = Open(cleanShutdown: true, 0, logStartOffset);
     }
 
     /// <summary>Power loss, then a start that knows the recovery point of the last checkpoint.</summary>
     public Log CrashAndReopen(long? recoveryPoint = null)
     {
         var point = recoveryPoint ?? Log.RecoveryPoint;
+        var logStartOffset = Log.LogStartOffset;
         Log.Dispose();
         Disk.Crash(Random);
-        return Log = Open(cleanShutdown: false, point);
+        return Log = Open(cleanShutdown: false, point, logStartOffset);
     }
+
+    public void Replace(Log log) => Log = log;
 
     public Log Open(bool cleanShutdown, long recoveryPoint = 0, long logStartOffset = 0) =>
         Log.Open(Folder, Settings, Environment, new LogRecovery(cleanShutdown, recoveryPoint, logStartOffset));
@@ -54,7 +59,7 @@ internal sealed class LogFixture : IDiskErrorSink
         while (true)
         {
             using var slice = log.Read(offset, until ?? long.MaxValue, maxBytes, atLeastOneBatch: true, out var info);
-            Assert.Equal(ErrorCode.None, info.Error);
+            Assert.True(info.Error == ErrorCode.None, $"{info.Error} at {offset}: {info}");
             if (slice is null) return [.. bytes];
             var read = slice.ToArray();
             var at = 0;

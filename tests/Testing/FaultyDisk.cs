@@ -78,7 +78,7 @@ public sealed class FaultyDisk : IDisk
         lock (_lock)
         {
             if (_files.TryGetValue(path, out var file)) return new Handle(this, file);
-            if (opening == FileOpening.Read) throw new FileNotFoundException("No such file.", path);
+            if (opening != FileOpening.ReadWrite) throw new FileNotFoundException("No such file.", path);
             if (!_folders.Contains(Path.GetDirectoryName(path)!)) throw new DirectoryNotFoundException(path);
             _files.Add(path, file = new FaultyFile(path));
             return new Handle(this, file);

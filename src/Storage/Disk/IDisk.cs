@@ -7,10 +7,14 @@ public enum FileOpening
 
     /// <summary>Read and write; create it when it is missing, keep its content when it is there.</summary>
     ReadWrite,
+
+    /// <summary>Read and write an existing file.</summary>
+    Existing,
 }
 
 /// <summary>The file operations that a log needs, so that tests can tear, fill, slow down and corrupt a disk.</summary>
-/// <remarks>Every failure is an <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>. Safe for any number of threads.</remarks>
+/// <remarks>Every failure is an <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>; a missing file a
+/// <see cref="FileNotFoundException"/>. Safe for any number of threads.</remarks>
 public interface IDisk
 {
     IDiskFile Open(string path, FileOpening opening);

@@ -8,9 +8,11 @@ public sealed class PhysicalDisk : IDisk
 {
     public static PhysicalDisk Instance { get; } = new();
 
-    public IDiskFile Open(string path, FileOpening opening) => new PhysicalFile(opening == FileOpening.Read
-        ? File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete)
-        : File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete));
+    public IDiskFile Open(string path, FileOpening opening) => new PhysicalFile(File.OpenHandle(
+        path,
+        opening == FileOpening.ReadWrite ? FileMode.OpenOrCreate : FileMode.Open,
+        opening == FileOpening.Read ? FileAccess.Read : FileAccess.ReadWrite,
+        FileShare.ReadWrite | FileShare.Delete));
 
     public bool FileExists(string path) => File.Exists(path);
 
