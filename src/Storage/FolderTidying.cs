@@ -44,7 +44,8 @@ internal static class FolderTidying
         var end = EndOffsetOf(disk, path, baseOffset);
         foreach (var other in disk.Files(folder))
         {
-            if (!LogFiles.TryParse(other, LogFiles.LogSuffix, out var offset) || offset < baseOffset || offset >= Math.Max(end, baseOffset + 1)) continue;
+            if (!LogFiles.TryParse(other, LogFiles.LogSuffix, out var offset)) continue;
+            if (offset < baseOffset || offset >= Math.Max(end, baseOffset + 1)) continue;
             disk.DeleteFile(other);
             foreach (var suffix in IndexSuffixes) disk.DeleteFile(LogFiles.Path(folder, offset, suffix));
         }

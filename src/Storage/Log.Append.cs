@@ -62,7 +62,7 @@ public sealed partial class Log
         return new AppendResult(ErrorCode.None, first.BaseOffset, _logEndOffset - 1, LogStartOffset, -1, IsDuplicate: false, null);
     }
 
-    /// <summary>Seals the active segment, even if it is not full, and starts a new one at the log end offset. Nothing happens when it is empty.</summary>
+    /// <summary>Seals the active segment, full or not, and starts a new one at the log end offset. Nothing happens when it is empty.</summary>
     public void Roll()
     {
         if (Active.Size > 0) Guarded(() => RollAt(_logEndOffset));

@@ -2,7 +2,7 @@ namespace Milena.Storage;
 
 public sealed partial class Log
 {
-    /// <summary><c>flush.messages</c> or <c>flush.ms</c> say that it is time, or a sealed segment is not durable yet. For a thread that may wait.</summary>
+    /// <summary><c>flush.messages</c> or <c>flush.ms</c> say that it is time, or a sealed segment is not durable yet.</summary>
     public bool FlushDue
     {
         get

@@ -42,13 +42,14 @@ public sealed partial class Log
             Volatile.Write(ref _logStartOffset, offset);
             Volatile.Write(ref _segments, [NewSegment(offset)]);
             DeleteSnapshots(_ => true);
+            LeaderEpochs.Clear();
             EndAt(offset);
         });
         StorageEvents.Truncated(_environment.Logger, TopicPartition, offset);
     }
 
-    /// <summary>Moves the log's start up, for DeleteRecords or as the leader says; whole segments below it are deleted.</summary>
-    /// <returns><see cref="ErrorCode.OffsetOutOfRange"/> when <paramref name="offset"/> is above the log end offset. A start never moves back.</returns>
+    /// <summary>Moves the log's start up, for DeleteRecords or as the leader says, never back; whole segments below it are deleted.</summary>
+    /// <returns><see cref="ErrorCode.OffsetOutOfRange"/> when <paramref name="offset"/> is above the log end offset.</returns>
     public ErrorCode AdvanceLogStartOffset(long offset)
     {
         ThrowIfUnusable();

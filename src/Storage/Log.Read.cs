@@ -23,7 +23,7 @@ public sealed partial class Log
         }
     }
 
-    /// <summary>Bytes between two offsets: what a fetch that waits for <c>min.bytes</c> counts. At most <paramref name="limit"/> is of interest.</summary>
+    /// <summary>Bytes between two offsets, counted up to <paramref name="limit"/>: for a fetch that waits for <c>min.bytes</c>.</summary>
     public long BytesBetween(long offset, long maxOffsetExclusive, long limit = long.MaxValue)
     {
         long bytes = 0;

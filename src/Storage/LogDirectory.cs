@@ -32,6 +32,7 @@ public sealed class LogDirectory : IDisposable
     private readonly OffsetCheckpoint _logStartOffsetFile;
     private readonly OffsetCheckpoint _highWatermarkFile;
     private readonly Lock _writing = new();
+    private readonly Lock _opening = new();
     private readonly ConcurrentDictionary<TopicPartition, Log> _logs = new();
     private bool _closed;
 
@@ -100,7 +101,7 @@ public sealed class LogDirectory : IDisposable
     }
 
     /// <summary>Opens every partition's folder, several at a time, and takes the clean-shutdown marker away.</summary>
-    /// <param name="settings">Of a topic that may no longer exist, too: a partition that the metadata does not know is the caller's to set aside.</param>
+    /// <param name="settings">Of a topic that may no longer exist, too: what the metadata does not know is the caller's to set aside.</param>
     /// <param name="threads">The broker's <c>num.recovery.threads.per.data.dir</c>.</param>
     public LoadReport LoadLogs(Func<TopicPartition, LogSettings> settings, int threads) => Guarded(() =>
     {
@@ -131,11 +132,14 @@ public sealed class LogDirectory : IDisposable
     /// <summary>Creates or opens one partition's log; the folder's name is made durable.</summary>
     public Log OpenLog(TopicPartition topicPartition, LogSettings settings) => Guarded(() =>
     {
-        if (_logs.TryGetValue(topicPartition, out var open)) return open;
-        var folder = Path.Combine(FullPath, topicPartition.ToString());
-        var log = Log.Open(folder, settings, _environment, RecoveryOf(topicPartition));
-        _environment.Disk.SyncFolder(FullPath);
-        return _logs[topicPartition] = log;
+        lock (_opening)
+        {
+            if (_logs.TryGetValue(topicPartition, out var open)) return open;
+            var folder = Path.Combine(FullPath, topicPartition.ToString());
+            var log = Log.Open(folder, settings, _environment, RecoveryOf(topicPartition));
+            _environment.Disk.SyncFolder(FullPath);
+            return _logs[topicPartition] = log;
+        }
     });
 
     /// <summary>Closes a partition's log and deletes its folder, which is renamed first, so that a crash in between leaves no half topic.</summary>
@@ -152,10 +156,14 @@ public sealed class LogDirectory : IDisposable
     public void WriteRecoveryPoints() => Checkpoint(_recoveryPointFile, log => log.RecoveryPoint);
 
     /// <summary>Writes the start of each log that does not begin with its first segment.</summary>
-    public void WriteLogStartOffsets() => Checkpoint(_logStartOffsetFile, log => log.LogStartOffset > log.FirstSegmentOffset ? log.LogStartOffset : null);
+    public void WriteLogStartOffsets() =>
+        Checkpoint(_logStartOffsetFile, log => log.LogStartOffset > log.FirstSegmentOffset ? log.LogStartOffset : null);
 
     public void WriteHighWatermarks(IEnumerable<KeyValuePair<TopicPartition, long>> highWatermarks) =>
-        Guarded(() => { lock (_writing) _highWatermarkFile.Write(highWatermarks.OrderBy(entry => entry.Key.ToString(), StringComparer.Ordinal)); });
+        Guarded(() =>
+        {
+            lock (_writing) _highWatermarkFile.Write(highWatermarks.OrderBy(entry => entry.Key.ToString(), StringComparer.Ordinal));
+        });
 
     /// <summary>Closes every log, writes the checkpoints and, when all went well, the clean-shutdown marker; then lets the directory go.</summary>
     /// <param name="brokerEpoch">-1 when it is not known.</param>
@@ -232,8 +240,11 @@ public sealed class LogDirectory : IDisposable
         return Guarded(() =>
         {
             log.Dispose();
-            _recoveryPoints.Remove(topicPartition);
-            _logStartOffsets.Remove(topicPartition);
+            lock (_opening)
+            {
+                _recoveryPoints.Remove(topicPartition);
+                _logStartOffsets.Remove(topicPartition);
+            }
             var target = Path.Combine(FullPath, name(topicPartition, _environment.NextUuid()));
             _environment.Disk.MoveFolder(log.Folder, target);
             _environment.Disk.SyncFolder(FullPath);

@@ -14,7 +14,7 @@ internal sealed record LoadedLog(
     long RecoveryPoint,
     RecoveryReport Report);
 
-/// <summary>Opens a partition's folder: tidies what an interrupted process left, checks what a crash may have torn, rebuilds what is derived.</summary>
+/// <summary>Opens a partition's folder: tidies what an interrupted process left, checks what a crash may have torn, rebuilds the rest.</summary>
 /// <remarks>
 /// After a clean shutdown only the tail behind the last index entry is read. After any other, every batch from the segment of the recovery
 /// point on is checked by its CRC; at the first bad one the log ends, and what follows is deleted and reported.
@@ -44,7 +44,7 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
             StartEmptyAt(logStartOffset);
             logEndOffset = logStartOffset;
         }
-        if (_epochsDamaged) RebuildEpochs();
+        if (_epochsDamaged || (_epochs.Latest is null && logEndOffset > logStartOffset)) RebuildEpochs();
         else if (_epochsChanged) _epochs.Write(sync: false);
         _epochs.TruncateFromEnd(logEndOffset);
         _epochs.TruncateFromStart(logStartOffset);
@@ -241,6 +241,7 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         segment.Transactions.TruncateTo(0);
         segment.File.SetLength(settings.Preallocate ? settings.SegmentBytes : 0);
         _segments.Add(segment);
+        DeleteSnapshotsAbove(-1);
         _epochs.Clear();
         _epochsDamaged = false;
         _producers.Clear(offset);

@@ -17,7 +17,8 @@ public sealed record MetaProperties(string ClusterId, int NodeId, Guid Directory
         var path = Path.Combine(directory, FileName);
         if (!disk.FileExists(path)) return null;
         var values = new Dictionary<string, string>();
-        foreach (var line in Encoding.UTF8.GetString(disk.ReadAll(path)).Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        const StringSplitOptions Trimmed = StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries;
+        foreach (var line in Encoding.UTF8.GetString(disk.ReadAll(path)).Split('\n', Trimmed))
         {
             if (line[0] is '#' or '!' || line.Split('=', 2) is not [var key, var value]) continue;
             values[key.TrimEnd()] = value.TrimStart();

@@ -45,7 +45,8 @@ internal sealed class ProducerStates
     }
 
     /// <param name="duplicate">The batch as it was first appended, when the answer is <see cref="ErrorCode.DuplicateSequenceNumber"/>.</param>
-    public ErrorCode Check(in RecordBatchHeader header, AppendOrigin origin, in EndTransactionMarker? marker, out ProducerBatch duplicate, out string? message)
+    public ErrorCode Check(
+        in RecordBatchHeader header, AppendOrigin origin, in EndTransactionMarker? marker, out ProducerBatch duplicate, out string? message)
     {
         duplicate = default;
         message = null;

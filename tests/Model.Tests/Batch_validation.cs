@@ -170,7 +170,8 @@ public sealed class Batch_validation
         var result = BatchValidator.Validate(Batch(CompressionCodec.None), Rules() with { TimestampAfterMaxMs = 9, TimestampBeforeMaxMs = 4 });
         Assert.Equal(ErrorCode.InvalidTimestamp, result.Error);
         Assert.Equal([1, 2, 3], result.RecordErrors!.Select(error => error.BatchIndex));
-        Assert.True(BatchValidator.Validate(Batch(CompressionCodec.None), Rules() with { TimestampAfterMaxMs = 20, TimestampBeforeMaxMs = 5 }).IsValid);
+        var wider = Rules() with { TimestampAfterMaxMs = 20, TimestampBeforeMaxMs = 5 };
+        Assert.True(BatchValidator.Validate(Batch(CompressionCodec.None), wider).IsValid);
     }
 
     [Fact]
@@ -189,7 +190,10 @@ public sealed class Batch_validation
         for (var round = 0; round < 20_000; round++)
         {
             var batch = Batch((CompressionCodec)random.Next(5));
-            for (var flips = random.Next(1, 4); flips > 0; flips--) batch[random.Next(RecordBatchHeader.AttributesAt, batch.Length)] = (byte)random.Next(256);
+            for (var flips = random.Next(1, 4); flips > 0; flips--)
+            {
+                batch[random.Next(RecordBatchHeader.AttributesAt, batch.Length)] = (byte)random.Next(256);
+            }
             RecordBatchHeader.SetCrc(batch);
             var result = BatchValidator.Validate(batch, Rules() with { MaxDecompressedBytes = 1 << 20 });
             if (result.IsValid) accepted++;

@@ -2,7 +2,8 @@ namespace Milena.Model.Tests;
 
 public sealed class Compression_bounds
 {
-    public static TheoryData<CompressionCodec> Codecs() => new(CompressionCodec.Gzip, CompressionCodec.Snappy, CompressionCodec.Lz4, CompressionCodec.Zstd);
+    public static TheoryData<CompressionCodec> Codecs() =>
+        new(CompressionCodec.Gzip, CompressionCodec.Snappy, CompressionCodec.Lz4, CompressionCodec.Zstd);
 
     [Theory]
     [MemberData(nameof(Codecs))]

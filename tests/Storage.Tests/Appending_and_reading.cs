@@ -91,7 +91,8 @@ public sealed class Appending_and_reading
             using var slice = fixture.Log.Read(offset, long.MaxValue, 10, true, out var info);
             Assert.Equal(offset / 2 * 2, info.Start.Offset);
         }
-        Assert.Equal([new EpochStart(0, 0), new EpochStart(1, 20), new EpochStart(2, 40), new EpochStart(3, 60)], fixture.Log.LeaderEpochs.Starts.ToList());
+        EpochStart[] epochs = [new(0, 0), new(1, 20), new(2, 40), new(3, 60)];
+        Assert.Equal(epochs, fixture.Log.LeaderEpochs.Starts.ToList());
     }
 
     [Fact]

@@ -26,7 +26,8 @@ internal sealed class LogFixture : IDiskErrorSink
 
     public void DiskFailed(string logDirectory, Exception error) => Failures.Add((logDirectory, error));
 
-    public AppendResult Append(byte[] batch, int leaderEpoch = 0, AppendOrigin origin = AppendOrigin.Client) => Log.Append(batch, leaderEpoch, origin);
+    public AppendResult Append(byte[] batch, int leaderEpoch = 0, AppendOrigin origin = AppendOrigin.Client) =>
+        Log.Append(batch, leaderEpoch, origin);
 
     public Log Reopen()
     {

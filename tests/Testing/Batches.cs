@@ -6,7 +6,8 @@ namespace Milena.Testing;
 public static class Batches
 {
     /// <summary>A batch as a client sends it: <paramref name="records"/> records of <paramref name="valueBytes"/> bytes.</summary>
-    public static byte[] Plain(int records = 1, int valueBytes = 10, long timestampMs = ManualTime.DefaultNowMs, CompressionCodec codec = CompressionCodec.None)
+    public static byte[] Plain(
+        int records = 1, int valueBytes = 10, long timestampMs = ManualTime.DefaultNowMs, CompressionCodec codec = CompressionCodec.None)
     {
         using var builder = new RecordBatchBuilder { Codec = codec };
         return Fill(builder, records, valueBytes, timestampMs);
