@@ -14,6 +14,7 @@ internal sealed class IndexFile(IDisk disk, string path, int entryBytes) : IDisp
     private volatile byte[]? _memory;
     private volatile int _count;
     private int _persisted;
+    private bool _unsynced;
 
     public int Count => _count;
     public string Path => _file.Path;
@@ -45,7 +46,9 @@ internal sealed class IndexFile(IDisk disk, string path, int entryBytes) : IDisp
             _count = 0;
             _memory = [];
             _persisted = 0;
-            if (disk.FileLength(Path) > 0) _file.Get().SetLength(0);
+            if (disk.FileLength(Path) == 0) return;
+            _file.Get().SetLength(0);
+            _unsynced = true;
         }
     }
 
@@ -75,6 +78,7 @@ internal sealed class IndexFile(IDisk disk, string path, int entryBytes) : IDisp
             if (_persisted <= count) return;
             _file.Get().SetLength((long)count * entryBytes);
             _persisted = count;
+            _unsynced = true;
         }
     }
 
@@ -109,8 +113,14 @@ internal sealed class IndexFile(IDisk disk, string path, int entryBytes) : IDisp
                 file.Write((long)_persisted * entryBytes, memory.AsSpan(_persisted * entryBytes, (count - _persisted) * entryBytes));
                 file.SetLength((long)count * entryBytes);
                 _persisted = count;
+                _unsynced = true;
             }
-            if (sync) _file.Get().Sync();
+            // An index that lost its length is rebuilt like one that lost entries.
+            if (sync && _unsynced)
+            {
+                _file.Get().Sync();
+                _unsynced = false;
+            }
         }
     }
 

@@ -46,10 +46,16 @@ public sealed class LeaderEpochs
     internal bool Assign(int epoch, long startOffset, bool write = true)
     {
         if (epoch < 0 || (Latest is { } latest && epoch <= latest)) return false;
+        Begin(epoch, startOffset, write);
+        return true;
+    }
+
+    // Apart from Assign, which every append calls: the closure would be allocated there each time.
+    private void Begin(int epoch, long startOffset, bool write)
+    {
         // An epoch that began where this one does has written nothing.
         _starts = _starts.RemoveAll(start => start.StartOffset >= startOffset).Add(new EpochStart(epoch, startOffset));
         if (write) Write(sync: false);
-        return true;
     }
 
     /// <summary>Where <paramref name="epoch"/>, or the largest known epoch below it, ends.</summary>
@@ -102,7 +108,8 @@ public sealed class LeaderEpochs
         lock (_writing)
         {
             var lines = _starts.Select(start => string.Create(CultureInfo.InvariantCulture, $"{start.Epoch} {start.StartOffset}"));
-            TextCheckpoint.Write(_disk, _path, lines, sync);
+            // Who syncs the file syncs the folder after it, with the log's other files.
+            TextCheckpoint.Write(_disk, _path, lines, sync, syncFolder: false);
             _unsynced = !sync;
         }
     }

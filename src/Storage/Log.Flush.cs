@@ -23,29 +23,36 @@ public sealed partial class Log
     public long Flush(long upToOffset = long.MaxValue)
     {
         ThrowIfUnusable();
-        var truncations = Volatile.Read(ref _truncations);
-        var target = Math.Min(upToOffset, LogEndOffset);
-        var from = RecoveryPoint;
-        // A truncation has to reach the disk too, though it leaves nothing above the recovery point.
-        if (target <= from && truncations == Volatile.Read(ref _syncedTruncations)) return from;
         try
         {
-            SyncSegments(from, target);
-            LeaderEpochs.Sync();
-            _environment.Disk.SyncFolder(Folder);
+            FlushNow(upToOffset);
+            return RecoveryPoint;
         }
         catch (Exception error) when (error.IsDiskError())
         {
             throw Fail(error);
         }
+    }
+
+    /// <returns>False when there was nothing to flush.</returns>
+    private bool FlushNow(long upToOffset)
+    {
+        var truncations = Volatile.Read(ref _truncations);
+        var target = Math.Min(upToOffset, LogEndOffset);
+        var from = RecoveryPoint;
+        // A truncation has to reach the disk too, though it leaves nothing above the recovery point.
+        if (target <= from && truncations == Volatile.Read(ref _syncedTruncations)) return false;
+        SyncSegments(from, target);
+        LeaderEpochs.Sync();
+        _environment.Disk.SyncFolder(Folder);
         Volatile.Write(ref _lastFlushMs, _environment.NowMs);
         lock (_recoveryPointLock)
         {
-            // A truncation meanwhile may have replaced what was synced.
             Volatile.Write(ref _syncedTruncations, truncations);
+            // A truncation meanwhile may have replaced what was synced.
             if (truncations == _truncations) Volatile.Write(ref _recoveryPoint, Math.Max(_recoveryPoint, target));
-            return _recoveryPoint;
         }
+        return true;
     }
 
     private void SyncSegments(long from, long to)

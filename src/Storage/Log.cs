@@ -154,9 +154,9 @@ public sealed partial class Log : IDisposable
                 Guarded(() =>
                 {
                     Active.Seal(trim: _settings.Preallocate);
-                    Flush();
-                    WriteProducerSnapshot(sync: true);
-                    LeaderEpochs.Sync();
+                    // What was not touched since it was opened costs no sync, and most partitions of a large node are not.
+                    var snapshotWritten = WriteProducerSnapshot(sync: true);
+                    if (!FlushNow(long.MaxValue) && snapshotWritten) _environment.Disk.SyncFolder(Folder);
                 });
             }
         }
@@ -235,10 +235,14 @@ public sealed partial class Log : IDisposable
 
     private void PublishFirstUnstableOffset() => Volatile.Write(ref _firstUnstableOffset, _producers.FirstUnstableOffset ?? NoOffset);
 
-    private void WriteProducerSnapshot(bool sync)
+    /// <returns>False when the file says the same already.</returns>
+    private bool WriteProducerSnapshot(bool sync)
     {
         var path = LogFiles.Path(Folder, _producers.EndOffset, LogFiles.SnapshotSuffix);
-        _environment.Disk.Replace(path, ProducerSnapshot.Write(_producers.Producers.Values), sync);
+        var bytes = ProducerSnapshot.Write(_producers.Producers.Values);
+        if (_environment.Disk.FileExists(path) && _environment.Disk.ReadAll(path).AsSpan().SequenceEqual(bytes)) return false;
+        _environment.Disk.Replace(path, bytes, sync, syncFolder: false);
+        return true;
     }
 
     private long NextRollJitter() => _settings.SegmentJitterMs <= 0

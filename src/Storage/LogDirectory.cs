@@ -24,6 +24,8 @@ public sealed class LogDirectory : IDisposable
     public const string LockFile = ".lock";
     public const string CleanShutdownFile = ".kafka_cleanshutdown";
 
+    private const int ClosingThreads = 16;
+
     private readonly LogEnvironment _environment;
     private readonly IDisposable _lock;
     private readonly Dictionary<TopicPartition, long> _recoveryPoints;
@@ -172,7 +174,8 @@ public sealed class LogDirectory : IDisposable
         if (_closed) return;
         try
         {
-            foreach (var log in _logs.Values) log.Close();
+            // Syncs of many files at once cost the disk little more than one.
+            Parallel.ForEach(_logs.Values, new ParallelOptions { MaxDegreeOfParallelism = ClosingThreads }, TryClose);
             if (_logs.Values.All(log => log.Failure is null))
             {
                 WriteRecoveryPoints();
@@ -194,6 +197,19 @@ public sealed class LogDirectory : IDisposable
         _closed = true;
         foreach (var log in _logs.Values) log.Dispose();
         _lock.Dispose();
+    }
+
+    // A log that fails while it is closed has told the sink, and leaves the directory without its marker; the others close.
+    private static void TryClose(Log log)
+    {
+        try
+        {
+            log.Close();
+        }
+        catch (LogIOException)
+        {
+            log.Dispose();
+        }
     }
 
     private static bool TryIdentify(

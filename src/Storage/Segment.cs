@@ -15,6 +15,7 @@ internal sealed class Segment
     private int _holders = 1;
     private volatile int _size;
     private volatile bool _condemned;
+    private volatile bool _truncated;
     private long _largestTimestamp = RecordBatchHeader.None;
     private int _bytesSinceIndexEntry;
 
@@ -159,7 +160,7 @@ internal sealed class Segment
     /// <summary>Makes everything durable that is in the segment now. Safe beside the writer.</summary>
     public void Sync()
     {
-        File.Sync();
+        if (_size > 0 || _truncated) File.Sync();
         Offsets.File.Persist(sync: true);
         Times.File.Persist(sync: true);
         Transactions.Sync();
@@ -176,6 +177,7 @@ internal sealed class Segment
         MakeWritable();
         Transactions.TruncateTo(offset);
         _size = position;
+        _truncated = true;
         _bytesSinceIndexEntry = 0;
         File.SetLength(position);
         FirstTimestamp = null;

@@ -21,7 +21,7 @@ internal static class TextCheckpoint
         return entries.TrueForAll(entry => entry.Length == fields) ? entries : null;
     }
 
-    public static void Write(IDisk disk, string path, IEnumerable<string> entries, bool sync)
+    public static void Write(IDisk disk, string path, IEnumerable<string> entries, bool sync, bool syncFolder = true)
     {
         var body = new StringBuilder();
         var count = 0;
@@ -30,7 +30,7 @@ internal static class TextCheckpoint
             body.Append(entry).Append('\n');
             count++;
         }
-        disk.Replace(path, Encoding.UTF8.GetBytes($"{Version}\n{count}\n{body}"), sync);
+        disk.Replace(path, Encoding.UTF8.GetBytes($"{Version}\n{count}\n{body}"), sync, syncFolder);
     }
 
     public static bool TryLong(string text, out long value) =>

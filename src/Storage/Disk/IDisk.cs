@@ -80,7 +80,8 @@ public static class DiskExtensions
     }
 
     /// <summary>Replaces a small file as a whole: a reader finds the old content or the new, after a crash too if <paramref name="sync"/>.</summary>
-    public static void Replace(this IDisk disk, string path, ReadOnlySpan<byte> bytes, bool sync)
+    /// <param name="syncFolder">False when the caller syncs the folder itself, after several files.</param>
+    public static void Replace(this IDisk disk, string path, ReadOnlySpan<byte> bytes, bool sync, bool syncFolder = true)
     {
         var temporary = path + LogFiles.TemporarySuffix;
         disk.DeleteFile(temporary);
@@ -90,6 +91,6 @@ public static class DiskExtensions
             if (sync) file.Sync();
         }
         disk.MoveFile(temporary, path);
-        if (sync) disk.SyncFolder(Path.GetDirectoryName(path)!);
+        if (sync && syncFolder) disk.SyncFolder(Path.GetDirectoryName(path)!);
     }
 }
