@@ -63,6 +63,11 @@ public static class BatchValidator
             message = $"The batch's magic ({magic}) or length does not fit its {batch.Length} bytes.";
             return ErrorCode.CorruptMessage;
         }
+        if (header.BaseOffset != 0 && !rules.FromCoordinator)
+        {
+            message = $"The base offset of a produced batch should be 0, but it is {header.BaseOffset}.";
+            return ErrorCode.InvalidRecord;
+        }
         if (batch.Length > rules.MaxMessageBytes)
         {
             message = $"The batch of {batch.Length} bytes is larger than max.message.bytes ({rules.MaxMessageBytes}).";
@@ -88,7 +93,6 @@ public static class BatchValidator
             return $"The batch declares {header.RecordCount} records, but its offsets cover {header.LastOffsetDelta + 1L}.";
         }
         if (rules.FromCoordinator) return "";
-        if (header.BaseOffset != 0) return $"The base offset of a produced batch should be 0, but it is {header.BaseOffset}.";
         if (header.IsControl) return "Clients are not allowed to write control records.";
         if (header.HasProducerId && header.BaseSequence < 0)
         {

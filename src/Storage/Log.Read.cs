@@ -9,9 +9,15 @@ public sealed partial class Log
     /// <param name="maxOffsetExclusive">No batch from this offset on is returned: the high watermark, the last stable or the log end offset.</param>
     /// <param name="maxBytes">The last batch may be cut to fit; clients expect it.</param>
     /// <param name="atLeastOneBatch">Return the first batch whole, though it is larger than <paramref name="maxBytes"/> (KIP-74).</param>
-    /// <returns>Null without bytes; <see cref="LogReadInfo.Error"/> then is <see cref="ErrorCode.OffsetOutOfRange"/> or none.</returns>
+    /// <returns>Null without bytes; <see cref="LogReadInfo.Error"/> then is <see cref="ErrorCode.OffsetOutOfRange"/>, none,
+    /// or <see cref="ErrorCode.NotLeaderOrFollower"/> when the log was closed meanwhile.</returns>
     public LogSlice? Read(long offset, long maxOffsetExclusive, int maxBytes, bool atLeastOneBatch, out LogReadInfo info)
     {
+        if (Volatile.Read(ref _closed))
+        {
+            info = new LogReadInfo(ErrorCode.NotLeaderOrFollower, new LogPosition(offset, -1, -1), 0, LogStartOffset, LogEndOffset);
+            return null;
+        }
         ThrowIfUnusable();
         try
         {

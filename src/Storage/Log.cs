@@ -101,9 +101,10 @@ public sealed partial class Log : IDisposable
         {
             throw new ArgumentException($"'{folder}' is no partition's folder.", nameof(folder));
         }
+        var loader = new LogLoader(folder, settings, environment, recovery);
         try
         {
-            var loaded = new LogLoader(folder, settings, environment, recovery).Load();
+            var loaded = loader.Load();
             var log = new Log(folder, topicPartition, settings, environment, loaded);
             if (loaded.Report.IsClean) return log;
             StorageEvents.Repaired(environment.Logger, topicPartition, loaded.Report);
@@ -111,6 +112,7 @@ public sealed partial class Log : IDisposable
         }
         catch (Exception error) when (error.IsDiskError())
         {
+            loader.Abandon();
             environment.Errors.DiskFailed(Path.GetDirectoryName(folder)!, error);
             throw new LogIOException($"Cannot open the log of {topicPartition} in '{folder}': {error.Message}", error);
         }
@@ -172,6 +174,8 @@ public sealed partial class Log : IDisposable
     internal LogIOException Fail(Exception error)
     {
         if (error is LogIOException known) return known;
+        // Its folder may be gone or renamed under a reader that came late: no fault of the disk.
+        if (Volatile.Read(ref _closed)) return new LogIOException($"The log of {TopicPartition} is closed.", error);
         var failure = new LogIOException($"The disk under {TopicPartition} in '{Folder}' failed: {error.Message}", error);
         if (Interlocked.CompareExchange(ref _failure, failure, null) is { } earlier) return earlier;
         StorageEvents.Failed(_environment.Logger, TopicPartition, Folder, error);
@@ -187,14 +191,15 @@ public sealed partial class Log : IDisposable
         }
         catch (Exception error) when (error.IsDiskError())
         {
-            throw Fail(error);
+            // Who lets go has what it wanted; the file that could not be deleted is the log's trouble.
+            Fail(error);
         }
     }
 
     private void ReleaseAll()
     {
         if (_closed) return;
-        _closed = true;
+        Volatile.Write(ref _closed, true);
         foreach (var segment in _segments) segment.Release();
         // Their delay is for readers of this process; what is still held is deleted by the last reader.
         foreach (var (segment, _) in _condemned) Release(segment);

@@ -76,11 +76,12 @@ public sealed class LogDirectory : IDisposable
     {
         directory = null;
         path = Path.GetFullPath(path);
+        IDisposable? held = null;
         try
         {
             var disk = environment.Disk;
             disk.CreateFolder(path);
-            var held = disk.TryLock(Path.Combine(path, LockFile));
+            held = disk.TryLock(Path.Combine(path, LockFile));
             if (held is null)
             {
                 problem = $"The log directory '{path}' is already in use by another process.";
@@ -96,6 +97,7 @@ public sealed class LogDirectory : IDisposable
         }
         catch (Exception error) when (error.IsDiskError())
         {
+            held?.Dispose();
             environment.Errors.DiskFailed(path, error);
             problem = $"The log directory '{path}' cannot be used: {error.Message}";
             return false;

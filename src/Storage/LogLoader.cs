@@ -59,6 +59,13 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         return new LoadedLog(_segments, _producers, _epochs, logStartOffset, logEndOffset, durable, _report);
     }
 
+    /// <summary>Closes what a failed <see cref="Load"/> had opened.</summary>
+    public void Abandon()
+    {
+        foreach (var segment in _segments) segment.Release();
+        _segments.Clear();
+    }
+
     private void FindSegments()
     {
         var bases = new List<long>();

@@ -80,7 +80,14 @@ public sealed class Log_directories : IDiskErrorSink
         using var directory = Open();
         directory.OpenLog(Orders, new LogSettings()).Append(Batches.Plain(), 0);
         directory.OpenLog(Bills, new LogSettings()).Append(Batches.Plain(), 0);
+        var deleted = directory.Logs[Orders];
+        using var held = deleted.Read(0, 1, 1000, true, out _)!;
         directory.DeleteLog(Orders);
+        // Who was reading goes on, who comes late is told; neither is a fault of the disk.
+        Assert.NotEmpty(held.ToArray());
+        Assert.Null(deleted.Read(0, 1, 1000, true, out var late));
+        Assert.Equal(ErrorCode.NotLeaderOrFollower, late.Error);
+        Assert.Empty(_failures);
         Assert.DoesNotContain(_disk.AllFiles, file => file.Contains("orders", StringComparison.Ordinal));
         var stray = directory.SetAsideAsStray(Bills)!;
         Assert.EndsWith("-stray", stray);
@@ -127,6 +134,8 @@ public sealed class Log_directories : IDiskErrorSink
         _disk.Fault = (_, _) => throw new IOException("Input/output error.");
         Assert.Contains("cannot be used", Refused(Cluster, 1));
         Assert.Single(_failures);
+        _disk.Fault = null;
+        Open().Dispose();
     }
 
     [Fact]
