@@ -23,6 +23,7 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
 {
     private readonly IDisk _disk = environment.Disk;
     private readonly List<Segment> _segments = [];
+    private readonly List<Segment> _rebuilt = [];
     private readonly ProducerStates _producers = new();
     private LeaderEpochs _epochs = null!;
     private bool _epochsDamaged;
@@ -55,8 +56,8 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         DeleteSnapshotsAbove(logEndOffset);
         foreach (var segment in _segments[..^1]) segment.Seal(trim: false);
         _segments[^1].MakeWritable();
-        var durable = recovery.CleanShutdown ? logEndOffset : Math.Min(recovery.RecoveryPoint, logEndOffset);
-        return new LoadedLog(_segments, _producers, _epochs, logStartOffset, logEndOffset, durable, _report);
+        SyncRebuilt();
+        return new LoadedLog(_segments, _producers, _epochs, logStartOffset, logEndOffset, RecoveryPoint: logEndOffset, _report);
     }
 
     /// <summary>Closes what a failed <see cref="Load"/> had opened.</summary>
@@ -64,6 +65,16 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
     {
         foreach (var segment in _segments) segment.Release();
         _segments.Clear();
+    }
+
+    // Before anything is appended: the checkpointed recovery point vouches for files that were just replaced. All below it was durable,
+    // and all above it was checked, so that afterwards the whole log is.
+    private void SyncRebuilt()
+    {
+        if (_rebuilt.Count == 0) return;
+        foreach (var segment in _rebuilt.Where(_segments.Contains)) segment.Sync();
+        _epochs.Sync();
+        _disk.SyncFolder(folder);
     }
 
     private void FindSegments()
@@ -151,6 +162,7 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         _report = checkBatches
             ? _report with { SegmentsChecked = _report.SegmentsChecked + 1 }
             : _report with { IndexesRebuilt = _report.IndexesRebuilt + 1 };
+        _rebuilt.Add(segment);
         segment.ResetIndexes();
         if (replay) segment.Transactions.TruncateTo(0);
         else if (!segment.Transactions.TryOpen()) segment.Transactions.TruncateTo(0);

@@ -15,6 +15,7 @@ internal sealed class TransactionIndex(IDisk disk, string path) : IDisposable
     private const short Version = 0;
     private readonly LazyFile _file = new(disk, path);
     private ImmutableArray<AbortedTransaction> _entries = [];
+    private volatile bool _unsynced;
 
     public LazyFile File => _file;
     public ImmutableArray<AbortedTransaction> Entries => _entries;
@@ -50,6 +51,7 @@ internal sealed class TransactionIndex(IDisk disk, string path) : IDisposable
         BinaryPrimitives.WriteInt64BigEndian(entry[26..], aborted.LastStableOffset);
         _file.Get().Write((long)_entries.Length * EntryBytes, entry);
         _entries = _entries.Add(aborted);
+        _unsynced = true;
     }
 
     /// <summary>Drops the transactions whose marker is at <paramref name="offset"/> or above.</summary>
@@ -59,11 +61,14 @@ internal sealed class TransactionIndex(IDisk disk, string path) : IDisposable
         if (kept.Length == _entries.Length && disk.FileLength(_file.Path) == (long)kept.Length * EntryBytes) return;
         _entries = kept;
         _file.Get().SetLength((long)kept.Length * EntryBytes);
+        _unsynced = true;
     }
 
     public void Sync()
     {
-        if (!_entries.IsEmpty) _file.Get().Sync();
+        if (!_unsynced) return;
+        _unsynced = false;
+        _file.Get().Sync();
     }
 
     public void Dispose() => _file.Dispose();
