@@ -130,6 +130,9 @@ public sealed partial class Log : IDisposable
         PublishFirstUnstableOffset();
     }
 
+    /// <summary>Says that a leader epoch begins at the log end offset, as a leader does before its first append; an older epoch is ignored.</summary>
+    public void AssignLeaderEpoch(int epoch) => Guarded(() => LeaderEpochs.Assign(epoch, _logEndOffset));
+
     /// <summary>New settings hold from the next append, roll and retention check on.</summary>
     public void UpdateSettings(LogSettings settings)
     {

@@ -156,6 +156,9 @@ public sealed class LogDirectory : IDisposable
     /// <returns>The folder's new path; null when there is no such log.</returns>
     public string? SetAsideAsStray(TopicPartition topicPartition) => MoveAside(topicPartition, LogFiles.StrayFolder);
 
+    /// <summary>The volume's size and what is left of it, for DescribeLogDirs (KIP-827).</summary>
+    public (long TotalBytes, long UsableBytes) Space() => Guarded(() => _environment.Disk.Space(FullPath));
+
     /// <summary>Writes how far each log is durable. Also due after a log was truncated, before its new records are acknowledged.</summary>
     public void WriteRecoveryPoints() => Checkpoint(_recoveryPointFile, log => log.RecoveryPoint);
 

@@ -149,6 +149,8 @@ public sealed class Log_directories : IDiskErrorSink
             Assert.False(LogDirectory.TryOpen(path, Cluster, 1, environment, out _, out problem));
             Assert.Contains("already in use", problem);
             directory!.OpenLog(Orders, new LogSettings()).Append(Batches.Plain(3), 0);
+            var space = directory.Space();
+            Assert.InRange(space.UsableBytes, 1, space.TotalBytes);
             directory.Close();
             Assert.True(LogDirectory.TryOpen(path, Cluster, 1, environment, out directory, out problem), problem);
             directory!.LoadLogs(_ => new LogSettings(), 2);

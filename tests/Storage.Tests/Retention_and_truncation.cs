@@ -127,6 +127,19 @@ public sealed class Retention_and_truncation
     }
 
     [Fact]
+    public void A_leader_names_its_epoch_before_it_appends_and_an_epoch_that_wrote_nothing_is_forgotten()
+    {
+        var fixture = new LogFixture();
+        fixture.Append(Batches.Plain(10), leaderEpoch: 1);
+        fixture.Log.AssignLeaderEpoch(3);
+        fixture.Log.AssignLeaderEpoch(2);
+        Assert.Equal(new EpochEnd(1, 10), fixture.Log.EndOffsetForEpoch(2));
+        Assert.Equal(new EpochEnd(3, 10), fixture.Log.EndOffsetForEpoch(3));
+        fixture.Log.AssignLeaderEpoch(4);
+        Assert.Equal([new EpochStart(1, 0), new EpochStart(4, 10)], fixture.Log.LeaderEpochs.Starts.ToList());
+    }
+
+    [Fact]
     public void A_flush_is_due_by_messages_by_time_and_after_a_roll()
     {
         var byMessages = new LogFixture(new LogSettings { FlushMessages = 3 });

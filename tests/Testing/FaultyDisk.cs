@@ -161,6 +161,8 @@ public sealed class FaultyDisk : IDisk
 
     public void SyncFolder(string path) => Fault?.Invoke(DiskOperation.Sync, path);
 
+    public (long TotalBytes, long UsableBytes) Space(string folder) => (CapacityBytes, CapacityBytes - UsedBytes);
+
     public IDisposable? TryLock(string path)
     {
         lock (_lock)

@@ -48,6 +48,9 @@ public interface IDisk
     /// <summary>Makes creations, renames and deletions in the folder durable.</summary>
     void SyncFolder(string path);
 
+    /// <summary>Bytes of the volume that holds the folder, and how many of them this process may still use.</summary>
+    (long TotalBytes, long UsableBytes) Space(string folder);
+
     /// <summary>An exclusive lock on the file, which is created; null when another process has it.</summary>
     IDisposable? TryLock(string path);
 }

@@ -56,6 +56,12 @@ public sealed class PhysicalDisk : IDisk
         if (result != 0) throw new IOException($"Cannot sync the folder '{path}' (errno {error}).");
     }
 
+    public (long TotalBytes, long UsableBytes) Space(string folder)
+    {
+        var drive = new DriveInfo(folder);
+        return (drive.TotalSize, drive.AvailableFreeSpace);
+    }
+
     public IDisposable? TryLock(string path)
     {
         try
