@@ -2,180 +2,217 @@ using System.Buffers.Binary;
 
 namespace Milena.Model;
 
-/// <summary>What a topic asks of the batches that are produced to it.</summary>
-/// <param name="TargetCodec">The codec that batches are stored in; null keeps the producer's.</param>
-/// <param name="Compacted">Records need keys.</param>
-/// <param name="MaxTimestampAheadMs">How far after now a record's time may lie; likewise <paramref name="MaxTimestampBehindMs"/> before.</param>
-public sealed record BatchRules(
-    int MaxMessageBytes,
-    bool LogAppendTime,
-    long MaxTimestampBehindMs,
-    long MaxTimestampAheadMs,
-    bool Compacted,
-    CompressionCodec? TargetCodec,
-    int? CompressionLevel);
-
-/// <summary>One record that is refused, by its place in the batch.</summary>
-public readonly record struct RecordError(int BatchIndex, string Message);
-
-/// <summary>The result of a validation: the batch to append, or why there is none.</summary>
-/// <param name="LogAppendTimeMs">The time that was stamped on the batch, -1 where the producer's times stay.</param>
-public readonly record struct BatchValidation(
-    ErrorCode Error, string? Message, IReadOnlyList<RecordError>? RecordErrors, Memory<byte> Batch, long LogAppendTimeMs)
-{
-    public static BatchValidation Refuse(ErrorCode error, string message, IReadOnlyList<RecordError>? records = null) =>
-        new(error, message, records, default, -1);
-}
-
-/// <summary>Verifies one produced batch in place, as Kafka's leader does, before it is given to a log. Walks the records once.</summary>
-/// <remarks>Pure but for what it stamps into the batch: the append time, or a maximum timestamp that the producer had wrong.</remarks>
+/// <summary>Checks one batch as Kafka does before it appends it, in a single walk, and corrects in place what Kafka corrects.</summary>
+/// <remarks>
+/// Corrected: a wrong maximum timestamp, LogAppendTime where the topic wants it (both rewrite the CRC), the codec where the topic has
+/// its own. Kafka leaves the offset deltas of uncompressed records unchecked; here a gap is refused in every codec, because lookups rely on them.
+/// </remarks>
 public static class BatchValidator
 {
-    public static BatchValidation Validate(Memory<byte> bytes, BatchRules rules, long nowMs)
+    private const int MaxRecordErrorsInMessage = 3;
+
+    private struct Walk
     {
-        if (bytes.Length < RecordBatchHeader.Bytes)
-        {
-            return BatchValidation.Refuse(bytes.Length == 0 ? ErrorCode.InvalidRecord : ErrorCode.CorruptMessage, "A produce request needs one record batch per partition.");
-        }
-
-        if (!RecordBatchHeader.TryRead(bytes.Span, out var header))
-        {
-            return BatchValidation.Refuse(
-                bytes.Span[16] is 0 or 1 ? ErrorCode.InvalidRecord : ErrorCode.CorruptMessage, "Only record batches of version 2 are written.");
-        }
-
-        if (header.Size > bytes.Length)
-        {
-            return BatchValidation.Refuse(ErrorCode.CorruptMessage, "The record batch is longer than the bytes that were sent.");
-        }
-
-        if (header.Size < bytes.Length)
-        {
-            return BatchValidation.Refuse(ErrorCode.InvalidRecord, "A produce request may hold only one record batch per partition.");
-        }
-
-        if (header.Size > rules.MaxMessageBytes)
-        {
-            return BatchValidation.Refuse(
-                ErrorCode.MessageTooLarge, $"The record batch has {header.Size} bytes, more than the topic's max.message.bytes of {rules.MaxMessageBytes}.");
-        }
-
-        if (!RecordBatchHeader.HasValidCrc(bytes.Span))
-        {
-            return BatchValidation.Refuse(ErrorCode.CorruptMessage, "The record batch's checksum does not fit its bytes.");
-        }
-
-        if (CheckHeader(header) is { } wrong)
-        {
-            return BatchValidation.Refuse(ErrorCode.InvalidRecord, wrong);
-        }
-
-        return WalkAndStamp(bytes, header, rules, nowMs);
+        public long MaxTimestamp;
+        public int OffsetDeltaOfMaxTimestamp;
+        public bool InvalidTimestamp;
+        public List<RecordError>? Errors;
     }
 
-    private static string? CheckHeader(in RecordBatchHeader header) => header switch
+    /// <param name="batch">Exactly one batch. Its header may be rewritten.</param>
+    public static BatchValidation Validate(Span<byte> batch, in BatchRules rules)
     {
-        { IsControl: true } => "Clients are not allowed to write control records.",
-        { RecordCount: <= 0 } => "A record batch needs at least one record.",
-        _ when header.LastOffsetDelta != header.RecordCount - 1 =>
-            $"The last offset delta {header.LastOffsetDelta} does not fit the record count {header.RecordCount}.",
-        { ProducerId: >= 0 } when header.ProducerEpoch < 0 || header.BaseSequence < 0 => "A producer id needs an epoch and a sequence.",
-        { ProducerId: < 0, IsTransactional: true } => "A transactional batch needs a producer id.",
-        _ when (int)header.Codec > (int)CompressionCodec.Zstd => $"Unknown compression codec {(int)header.Codec}.",
-        _ => null,
-    };
+        var error = CheckHeader(batch, rules, out var header, out var message);
+        if (error != ErrorCode.None) return Refuse(error, message);
 
-    private static BatchValidation WalkAndStamp(Memory<byte> bytes, in RecordBatchHeader header, BatchRules rules, long nowMs)
-    {
-        var section = bytes[RecordBatchHeader.Bytes..header.Size];
-        ReadOnlyMemory<byte> records = section;
-        if (header.Codec != CompressionCodec.None)
+        var records = batch[RecordBatchHeader.Size..];
+        if (header.Codec == CompressionCodec.None)
         {
-            if (!Compression.TryDecompress(header.Codec, section, out var unpacked))
-            {
-                return BatchValidation.Refuse(ErrorCode.CorruptMessage, "The record batch cannot be decompressed.");
-            }
-
-            records = unpacked.GetBuffer().AsMemory(0, (int)unpacked.Length);
+            var plain = CheckRecords(records, header, rules, out var walk);
+            return plain.IsValid ? Finish(batch, header, records, rules, walk) : plain;
         }
-
-        if (Walk(records.Span, header, rules, nowMs, out var maxTimestamp) is { } refusal)
+        var bound = rules.MaxDecompressedBytes > 0 ? rules.MaxDecompressedBytes : Compression.DecompressedBound(records.Length);
+        if (!Compression.TryDecompress(header.Codec, records, bound, out var unpacked, out var reason))
         {
-            return refusal;
+            return Refuse(ErrorCode.CorruptMessage, reason);
         }
-
-        var target = rules.TargetCodec ?? header.Codec;
-        var batch = target == header.Codec ? bytes : Recompress(bytes, records.Span, target, rules.CompressionLevel);
-        if (rules.LogAppendTime)
+        using (unpacked)
         {
-            RecordBatchHeader.StampLogAppendTime(batch.Span, nowMs);
+            var result = CheckRecords(unpacked!.Span, header, rules, out var walk);
+            return result.IsValid ? Finish(batch, header, unpacked.Span, rules, walk) : result;
         }
-        else if (maxTimestamp != header.MaxTimestamp || header.IsLogAppendTime || target != header.Codec)
-        {
-            ClearTimestampType(batch.Span);
-            RecordBatchHeader.StampMaxTimestamp(batch.Span, maxTimestamp);
-        }
-
-        return new BatchValidation(ErrorCode.None, null, null, batch, rules.LogAppendTime ? nowMs : -1);
     }
 
-    private static BatchValidation? Walk(ReadOnlySpan<byte> records, in RecordBatchHeader header, BatchRules rules, long nowMs, out long maxTimestamp)
+    private static ErrorCode CheckHeader(ReadOnlySpan<byte> batch, in BatchRules rules, out RecordBatchHeader header, out string message)
     {
+        header = default;
+        message = "";
+        if (batch.Length <= RecordBatchHeader.MagicAt)
+        {
+            message = $"The batch of {batch.Length} bytes is shorter than a batch header.";
+            return ErrorCode.CorruptMessage;
+        }
+        var magic = (sbyte)batch[RecordBatchHeader.MagicAt];
+        if (magic is 0 or 1)
+        {
+            message = $"Batches of magic {magic} are no longer accepted; only magic {RecordBatchHeader.CurrentMagic} is.";
+            return ErrorCode.InvalidRecord;
+        }
+        if (RecordBatchHeader.TryRead(batch, out header) != ErrorCode.None || header.SizeInBytes != batch.Length)
+        {
+            message = $"The batch's magic ({magic}) or length does not fit its {batch.Length} bytes.";
+            return ErrorCode.CorruptMessage;
+        }
+        if (header.BaseOffset != 0 && !rules.FromCoordinator)
+        {
+            message = $"The base offset of a produced batch should be 0, but it is {header.BaseOffset}.";
+            return ErrorCode.InvalidRecord;
+        }
+        if (batch.Length > rules.MaxMessageBytes)
+        {
+            message = $"The batch of {batch.Length} bytes is larger than max.message.bytes ({rules.MaxMessageBytes}).";
+            return ErrorCode.MessageTooLarge;
+        }
+        var crc = RecordBatchHeader.ComputeCrc(batch);
+        if (crc != header.Crc)
+        {
+            message = $"The batch is corrupt: its stored CRC is {header.Crc}, the computed one {crc}.";
+            return ErrorCode.CorruptMessage;
+        }
+        message = HeaderFault(header, rules);
+        return message.Length == 0 ? ErrorCode.None : ErrorCode.InvalidRecord;
+    }
+
+    private static string HeaderFault(in RecordBatchHeader header, in BatchRules rules)
+    {
+        if (!Compression.IsKnown(header.Codec)) return $"Unknown compression codec {(int)header.Codec}.";
+        if (header.LastOffsetDelta < 0) return $"The batch's last offset delta is {header.LastOffsetDelta}.";
+        if (header.RecordCount <= 0) return $"The batch declares {header.RecordCount} records.";
+        if (header.RecordCount != header.LastOffsetDelta + 1L)
+        {
+            return $"The batch declares {header.RecordCount} records, but its offsets cover {header.LastOffsetDelta + 1L}.";
+        }
+        if (rules.FromCoordinator) return "";
+        if (header.IsControl) return "Clients are not allowed to write control records.";
+        if (header.HasProducerId && header.BaseSequence < 0)
+        {
+            return $"Invalid sequence number {header.BaseSequence} in a batch with producer id {header.ProducerId}.";
+        }
+        if (header.HasProducerId && header.ProducerEpoch < 0)
+        {
+            return $"Invalid epoch {header.ProducerEpoch} in a batch with producer id {header.ProducerId}.";
+        }
+        return "";
+    }
+
+    private static BatchValidation CheckRecords(ReadOnlySpan<byte> records, in RecordBatchHeader header, in BatchRules rules, out Walk walk)
+    {
+        walk = new Walk { MaxTimestamp = RecordBatchHeader.None };
+        var checkTimestamps = rules.TimestampType == TimestampType.CreateTime;
+        var claimsAppendTime = header.TimestampType == TimestampType.LogAppendTime;
+        // Saturating: the defaults reach to the ends of a long.
+        var earliest = rules.NowMs < long.MinValue + rules.TimestampBeforeMaxMs ? long.MinValue : rules.NowMs - rules.TimestampBeforeMaxMs;
+        var latest = rules.NowMs > long.MaxValue - rules.TimestampAfterMaxMs ? long.MaxValue : rules.NowMs + rules.TimestampAfterMaxMs;
         var reader = new RecordReader(records);
-        List<RecordError>? missingKeys = null;
-        List<RecordError>? wrongTimes = null;
-        maxTimestamp = -1;
         for (var index = 0; index < header.RecordCount; index++)
         {
-            if (!reader.TryRead(out var record) || record.OffsetDelta != index)
+            if (!reader.TryRead(out var record))
             {
-                return BatchValidation.Refuse(ErrorCode.InvalidRecord, $"Record {index} of the batch is malformed or out of place.");
+                return Refuse(ErrorCode.InvalidRecord, reader.Failed
+                    ? $"Record {index} of the batch is malformed."
+                    : $"The batch declares {header.RecordCount} records, but holds {index}.");
             }
-
+            if (record.OffsetDelta != index)
+            {
+                return Refuse(ErrorCode.InvalidRecord, $"Record {index} of the batch has the offset delta {record.OffsetDelta}.");
+            }
             var timestamp = header.BaseTimestamp + record.TimestampDelta;
-            maxTimestamp = Math.Max(maxTimestamp, timestamp);
-            if (rules.Compacted && record.KeyIsNull)
+            if (timestamp > walk.MaxTimestamp)
             {
-                (missingKeys ??= []).Add(new RecordError(index, "Compacted topic cannot accept message without key."));
+                walk.MaxTimestamp = timestamp;
+                walk.OffsetDeltaOfMaxTimestamp = index;
             }
-
-            // Written as differences that cannot overflow: the bounds reach to the largest long there is.
-            if (!rules.LogAppendTime && timestamp >= 0 && (nowMs - timestamp > rules.MaxTimestampBehindMs || timestamp - nowMs > rules.MaxTimestampAheadMs))
+            if (rules.Compacted && !record.HasKey)
             {
-                (wrongTimes ??= []).Add(new RecordError(index, $"Timestamp {timestamp} of message is out of range."));
+                (walk.Errors ??= []).Add(new RecordError(index, "Compacted topic cannot accept message without key."));
+            }
+            else if (checkTimestamps && timestamp != RecordBatchHeader.None)
+            {
+                if (timestamp >= earliest && timestamp <= latest) continue;
+                walk.InvalidTimestamp = true;
+                (walk.Errors ??= []).Add(new RecordError(
+                    index, $"Timestamp {timestamp} of message {index} is out of range. It should be within [{earliest}, {latest}]."));
+            }
+            else if (claimsAppendTime)
+            {
+                walk.InvalidTimestamp = true;
+                (walk.Errors ??= []).Add(new RecordError(index, "Producer should not set timestamp type to LogAppendTime."));
             }
         }
-
-        if (!reader.IsAtEnd)
-        {
-            return BatchValidation.Refuse(ErrorCode.InvalidRecord, "The batch holds bytes after its last record.");
-        }
-
-        if (missingKeys is not null)
-        {
-            return BatchValidation.Refuse(ErrorCode.InvalidRecord, "One or more records have been rejected.", missingKeys);
-        }
-
-        return wrongTimes is null
-            ? null
-            : BatchValidation.Refuse(ErrorCode.InvalidTimestamp, "One or more records have been rejected due to invalid timestamp.", wrongTimes);
+        if (!reader.AtEnd) return Refuse(ErrorCode.InvalidRecord, $"Bytes remain after the {header.RecordCount} records of the batch.");
+        return walk.Errors is null ? default : Refuse(walk);
     }
 
-    private static Memory<byte> Recompress(Memory<byte> batch, ReadOnlySpan<byte> records, CompressionCodec target, int? level)
+    private static BatchValidation Finish(
+        Span<byte> batch, in RecordBatchHeader header, ReadOnlySpan<byte> plainRecords, in BatchRules rules, in Walk walk)
     {
-        var section = Compression.Compress(target, records, level);
-        var rewritten = new byte[RecordBatchHeader.Bytes + section.Length];
-        batch.Span[..RecordBatchHeader.Bytes].CopyTo(rewritten);
-        section.CopyTo(rewritten, RecordBatchHeader.Bytes);
-        BinaryPrimitives.WriteInt32BigEndian(rewritten.AsSpan(8), rewritten.Length - RecordBatchHeader.LogOverhead);
-        var attributes = BinaryPrimitives.ReadInt16BigEndian(rewritten.AsSpan(21));
-        BinaryPrimitives.WriteInt16BigEndian(rewritten.AsSpan(21), (short)((attributes & ~0x07) | (int)target));
-        return rewritten;
+        var appendTime = rules.TimestampType == TimestampType.LogAppendTime;
+        var maxTimestamp = appendTime ? rules.NowMs : walk.MaxTimestamp;
+        // A marker is read by brokers without unpacking: it stays as its coordinator wrote it.
+        var codec = header.IsControl ? header.Codec : rules.TargetCodec ?? header.Codec;
+        var attributes = (short)((header.Attributes & ~(RecordBatchHeader.CodecMask | RecordBatchHeader.TimestampTypeBit))
+            | (int)codec | (appendTime ? RecordBatchHeader.TimestampTypeBit : 0));
+        PooledBytes? replacement = null;
+        if (codec != header.Codec)
+        {
+            replacement = Recompress(header, attributes, maxTimestamp, codec, plainRecords, rules);
+            if (replacement.Length > rules.MaxMessageBytes)
+            {
+                var size = replacement.Length;
+                replacement.Dispose();
+                return Refuse(ErrorCode.MessageTooLarge, $"The recompressed batch of {size} bytes exceeds {rules.MaxMessageBytes}.");
+            }
+        }
+        else if (attributes != header.Attributes || maxTimestamp != header.MaxTimestamp)
+        {
+            BinaryPrimitives.WriteInt16BigEndian(batch[RecordBatchHeader.AttributesAt..], attributes);
+            RecordBatchHeader.SetMaxTimestamp(batch, maxTimestamp);
+        }
+        return new BatchValidation
+        {
+            MaxTimestamp = maxTimestamp,
+            OffsetDeltaOfMaxTimestamp = appendTime ? header.LastOffsetDelta : walk.OffsetDeltaOfMaxTimestamp,
+            RecordCount = header.RecordCount,
+            Replacement = replacement,
+        };
     }
 
-    private static void ClearTimestampType(Span<byte> batch)
+    private static PooledBytes Recompress(
+        in RecordBatchHeader header, short attributes, long maxTimestamp, CompressionCodec codec, ReadOnlySpan<byte> records, in BatchRules rules)
     {
-        var attributes = BinaryPrimitives.ReadInt16BigEndian(batch[21..]);
-        BinaryPrimitives.WriteInt16BigEndian(batch[21..], (short)(attributes & ~0x08));
+        var output = new PooledBytes(RecordBatchHeader.Size + records.Length);
+        output.Advance(RecordBatchHeader.Size);
+        Compression.Compress(codec, rules.CompressionLevel ?? Compression.DefaultLevel(codec), records, output);
+        var rewritten = header with
+        {
+            BatchLength = output.Length - RecordBatchHeader.LogOverhead,
+            Attributes = attributes,
+            MaxTimestamp = maxTimestamp,
+        };
+        rewritten.Write(output.Span);
+        RecordBatchHeader.SetCrc(output.Span);
+        return output;
     }
+
+    private static BatchValidation Refuse(ErrorCode error, string message) => new() { Error = error, Message = message };
+
+    private static BatchValidation Refuse(in Walk walk) => new()
+    {
+        Error = walk.InvalidTimestamp ? ErrorCode.InvalidTimestamp : ErrorCode.InvalidRecord,
+        Message = walk.InvalidTimestamp
+            ? "One or more records have been rejected due to invalid timestamp"
+            : $"One or more records have been rejected due to {walk.Errors!.Count} record errors in total, the first being: "
+                + string.Join("; ", walk.Errors.Take(MaxRecordErrorsInMessage).Select(each => $"{each.BatchIndex}: {each.Message}")),
+        RecordErrors = walk.Errors,
+    };
 }

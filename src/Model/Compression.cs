@@ -1,9 +1,9 @@
-using System.Buffers.Binary;
 using System.IO.Compression;
-using K4os.Compression.LZ4.Streams;
+using ZstdSharp;
 
 namespace Milena.Model;
 
+/// <summary>Bits 0-2 of a batch's attributes.</summary>
 public enum CompressionCodec
 {
     None = 0,
@@ -13,156 +13,151 @@ public enum CompressionCodec
     Zstd = 4,
 }
 
-/// <summary>Kafka's four codecs over the records section of a batch.</summary>
+/// <summary>The records section of a batch in and out of its codec, in pooled buffers and never beyond a named bound.</summary>
 public static class Compression
 {
-    /// <summary>What a batch may unpack to: far above what any client sends, far below what would hurt. A bomb stops here.</summary>
-    public const int MaxDecompressedBytes = 256 * 1024 * 1024;
+    /// <summary>What any compressed batch may unpack to, however small it is.</summary>
+    public const int MinDecompressedBound = 16 << 20;
 
-    private static readonly byte[] XerialMagic = [0x82, (byte)'S', (byte)'N', (byte)'A', (byte)'P', (byte)'P', (byte)'Y', 0];
-    private const int XerialHeaderBytes = 16;
+    /// <summary>Unpacked bytes allowed for each packed one above that.</summary>
+    public const int MaxExpansion = 64;
 
-    /// <summary>Unpacks; false for bytes that are not of the codec, or that unpack to more than <see cref="MaxDecompressedBytes"/>.</summary>
-    public static bool TryDecompress(CompressionCodec codec, ReadOnlyMemory<byte> compressed, out MemoryStream decompressed)
+    /// <summary>What no batch may unpack beyond.</summary>
+    public const int MaxDecompressedBound = 256 << 20;
+
+    public const int DefaultGzipLevel = -1;
+    public const int DefaultLz4Level = 9;
+    public const int DefaultZstdLevel = 3;
+
+    [ThreadStatic]
+    private static Decompressor? _zstdDecompressor;
+
+    public static bool IsKnown(CompressionCodec codec) => codec is >= CompressionCodec.None and <= CompressionCodec.Zstd;
+
+    public static int DefaultLevel(CompressionCodec codec) => codec switch
     {
-        decompressed = new MemoryStream(Math.Min(4 * compressed.Length, MaxDecompressedBytes));
+        CompressionCodec.Gzip => DefaultGzipLevel,
+        CompressionCodec.Lz4 => DefaultLz4Level,
+        CompressionCodec.Zstd => DefaultZstdLevel,
+        _ => 0,
+    };
+
+    /// <summary>The default bound: <see cref="MaxExpansion"/> times the packed size, between the smallest and the largest bound.</summary>
+    public static int DecompressedBound(int compressedBytes) =>
+        (int)Math.Clamp((long)compressedBytes * MaxExpansion, MinDecompressedBound, MaxDecompressedBound);
+
+    /// <summary>Unpacks <paramref name="input"/> into a pooled buffer that the caller disposes.</summary>
+    /// <returns>False with a reason when the payload is no valid stream of the codec or unpacks to more than
+    /// <paramref name="maxOutputBytes"/>; nothing is then held.</returns>
+    public static bool TryDecompress(
+        CompressionCodec codec, ReadOnlySpan<byte> input, int maxOutputBytes, out PooledBytes? output, out string reason)
+    {
+        var buffer = new PooledBytes((int)Math.Min(maxOutputBytes, Math.Max(4096L, (long)input.Length * 3)));
         try
         {
-            if (codec == CompressionCodec.Snappy)
+            reason = codec switch
             {
-                return DecompressSnappy(compressed.Span, decompressed);
-            }
-
-            using var input = new MemoryStream(compressed.ToArray(), writable: false);
-            using Stream unpacking = codec switch
-            {
-                CompressionCodec.Gzip => new GZipStream(input, CompressionMode.Decompress),
-                CompressionCodec.Lz4 => LZ4Stream.Decode(input),
-                CompressionCodec.Zstd => new ZstdSharp.DecompressionStream(input),
-                _ => throw new ArgumentOutOfRangeException(nameof(codec)),
+                CompressionCodec.None => CopyPlain(input, buffer, maxOutputBytes),
+                CompressionCodec.Gzip => Gunzip(input, buffer, maxOutputBytes),
+                CompressionCodec.Snappy => SnappyFraming.Decompress(input, buffer, maxOutputBytes),
+                CompressionCodec.Lz4 => Lz4Framing.Decompress(input, buffer, maxOutputBytes),
+                CompressionCodec.Zstd => Unzstd(input, buffer, maxOutputBytes),
+                _ => $"Unknown compression codec {(int)codec}.",
             };
-            return CopyBounded(unpacking, decompressed);
         }
-        catch (Exception e) when (e is InvalidDataException or IOException or ZstdSharp.ZstdException or ArgumentException or InvalidOperationException or NotImplementedException or IndexOutOfRangeException)
+        // The codecs' own exceptions are how they say that a client's bytes are bad.
+        catch (Exception bad) when (bad is InvalidDataException or ZstdException or ArgumentException or IOException or InvalidOperationException)
         {
-            // Each library says "these bytes are not mine" in its own way.
-            return false;
+            reason = $"Undecodable {codec} payload: {bad.Message}";
         }
+        output = reason.Length == 0 ? buffer : null;
+        if (output is null) buffer.Dispose();
+        return output is not null;
     }
 
-    public static byte[] Compress(CompressionCodec codec, ReadOnlySpan<byte> bytes, int? level = null)
+    /// <summary>Appends <paramref name="input"/> packed by <paramref name="codec"/> to <paramref name="output"/>.</summary>
+    /// <param name="level">As Kafka's <c>compression.*.level</c>; gzip -1 or 1..9, lz4 1..17 (9 is the fast coder), zstd up to 22.</param>
+    public static void Compress(CompressionCodec codec, int level, ReadOnlySpan<byte> input, PooledBytes output)
     {
-        using var output = new MemoryStream();
         switch (codec)
         {
-            case CompressionCodec.Snappy:
-                CompressSnappy(bytes, output);
+            case CompressionCodec.None:
+                output.Append(input);
                 break;
             case CompressionCodec.Gzip:
-                using (var gzip = new GZipStream(output, level is >= 7 ? CompressionLevel.SmallestSize : level is 1 or 2 ? CompressionLevel.Fastest : CompressionLevel.Optimal, leaveOpen: true))
-                {
-                    gzip.Write(bytes);
-                }
-
+                Gzip(level, input, output);
+                break;
+            case CompressionCodec.Snappy:
+                SnappyFraming.Compress(input, output);
                 break;
             case CompressionCodec.Lz4:
-                using (var lz4 = LZ4Stream.Encode(output, LevelOf(level), leaveOpen: true))
-                {
-                    lz4.Write(bytes);
-                }
-
+                Lz4Framing.Compress(level, input, output);
                 break;
             case CompressionCodec.Zstd:
-                using (var zstd = new ZstdSharp.CompressionStream(output, level ?? 3, leaveOpen: true))
+                using (var compressor = new Compressor(level))
                 {
-                    zstd.Write(bytes);
+                    output.Advance(compressor.Wrap(input, output.Free(Compressor.GetCompressBound(input.Length))));
                 }
-
                 break;
             default:
-                return bytes.ToArray();
+                throw new ArgumentOutOfRangeException(nameof(codec));
         }
-
-        return output.ToArray();
     }
 
-    private static K4os.Compression.LZ4.LZ4Level LevelOf(int? level) =>
-        level is null or < 3 ? K4os.Compression.LZ4.LZ4Level.L00_FAST : (K4os.Compression.LZ4.LZ4Level)Math.Min(level.Value, 12);
+    internal static string TooLarge(int maxOutputBytes) => $"The payload unpacks to more than {maxOutputBytes} bytes.";
 
-    private static bool CopyBounded(Stream from, MemoryStream to)
+    private static string CopyPlain(ReadOnlySpan<byte> input, PooledBytes output, int maxOutputBytes)
     {
-        var buffer = new byte[64 * 1024];
-        for (int read; (read = from.Read(buffer)) > 0;)
+        if (input.Length > maxOutputBytes) return TooLarge(maxOutputBytes);
+        output.Append(input);
+        return "";
+    }
+
+    private static unsafe string Gunzip(ReadOnlySpan<byte> input, PooledBytes output, int maxOutputBytes)
+    {
+        if (input.IsEmpty) return "The gzip payload is empty.";
+        fixed (byte* start = input)
         {
-            if (to.Length + read > MaxDecompressedBytes)
+            using var source = new UnmanagedMemoryStream(start, input.Length);
+            using var gzip = new GZipStream(source, CompressionMode.Decompress);
+            while (true)
             {
-                return false;
+                var free = output.Free(1);
+                // One byte more than the bound is asked for, to tell "exactly full" from "too large".
+                var room = Math.Min(free.Length, maxOutputBytes - output.Length + 1);
+                var read = gzip.Read(free[..room]);
+                if (read == 0) return "";
+                output.Advance(read);
+                if (output.Length > maxOutputBytes) return TooLarge(maxOutputBytes);
             }
-
-            to.Write(buffer, 0, read);
         }
-
-        return true;
     }
 
-    /// <summary>The Java client frames its blocks as xerial's library does; all others send one raw block.</summary>
-    private static bool DecompressSnappy(ReadOnlySpan<byte> compressed, MemoryStream to)
+    private static void Gzip(int level, ReadOnlySpan<byte> input, PooledBytes output)
     {
-        if (!compressed.StartsWith(XerialMagic))
+        using var packed = new MemoryStream(input.Length / 2);
+        using (var gzip = new GZipStream(packed, new ZLibCompressionOptions { CompressionLevel = level }, leaveOpen: true))
         {
-            return AppendSnappyBlock(compressed, to);
+            gzip.Write(input);
         }
+        output.Append(packed.GetBuffer().AsSpan(0, (int)packed.Length));
+    }
 
-        if (compressed.Length < XerialHeaderBytes)
+    // In one go, with the output as the window: a streaming decoder would allocate the window that a hostile frame header asks for.
+    // Frames written as a stream do not say their content's size, so a too small output is retried larger.
+    private static string Unzstd(ReadOnlySpan<byte> input, PooledBytes output, int maxOutputBytes)
+    {
+        var decompressor = _zstdDecompressor ??= new Decompressor();
+        var room = Math.Min(output.Capacity, maxOutputBytes);
+        while (true)
         {
-            return false;
-        }
-
-        for (var rest = compressed[XerialHeaderBytes..]; rest.Length > 0;)
-        {
-            if (rest.Length < sizeof(int) || BinaryPrimitives.ReadInt32BigEndian(rest) is var length && (length < 0 || length > rest.Length - sizeof(int)))
+            if (decompressor.TryUnwrap(input, output.Free(room)[..room], out var written))
             {
-                return false;
+                output.Advance(written);
+                return "";
             }
-
-            if (!AppendSnappyBlock(rest.Slice(sizeof(int), length), to))
-            {
-                return false;
-            }
-
-            rest = rest[(sizeof(int) + length)..];
-        }
-
-        return true;
-    }
-
-    private static bool AppendSnappyBlock(ReadOnlySpan<byte> block, MemoryStream to)
-    {
-        var length = Snappier.Snappy.GetUncompressedLength(block);
-        if (length < 0 || to.Length + length > MaxDecompressedBytes)
-        {
-            return false;
-        }
-
-        var unpacked = new byte[length];
-        to.Write(unpacked, 0, Snappier.Snappy.Decompress(block, unpacked));
-        return true;
-    }
-
-    private static void CompressSnappy(ReadOnlySpan<byte> bytes, MemoryStream to)
-    {
-        const int blockBytes = 32 * 1024;
-        Span<byte> number = stackalloc byte[sizeof(int)];
-        to.Write(XerialMagic);
-        BinaryPrimitives.WriteInt32BigEndian(number, 1);
-        to.Write(number);
-        to.Write(number);
-        for (; bytes.Length > 0; bytes = bytes[Math.Min(blockBytes, bytes.Length)..])
-        {
-            var block = Snappier.Snappy.CompressToArray(bytes[..Math.Min(blockBytes, bytes.Length)]);
-            BinaryPrimitives.WriteInt32BigEndian(number, block.Length);
-            to.Write(number);
-            to.Write(block);
+            if (room >= maxOutputBytes) return TooLarge(maxOutputBytes);
+            room = (int)Math.Min((long)room * 4, maxOutputBytes);
         }
     }
 }

@@ -1,6 +1,6 @@
 namespace Milena.Model;
 
-/// <summary>What went wrong, in Kafka's numbers: a client can cause or see each of them. Returned, never thrown.</summary>
+/// <summary>Kafka's error codes, as they stand on the wire.</summary>
 public enum ErrorCode : short
 {
     UnknownServerError = -1,

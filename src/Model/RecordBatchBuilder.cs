@@ -1,80 +1,122 @@
-using System.Buffers.Binary;
 using System.Text;
 
 namespace Milena.Model;
 
-/// <summary>Builds one v2 record batch, for what the broker itself writes and for tests.</summary>
-public sealed class RecordBatchBuilder(CompressionCodec codec = CompressionCodec.None, long producerId = -1, short producerEpoch = -1, int baseSequence = -1)
+/// <summary>Collects records and writes them as one v2 batch; for coordinators, the metadata log, clients and tests.</summary>
+/// <remarks>Not for the produce path, which stores the client's own bytes.</remarks>
+public sealed class RecordBatchBuilder : IDisposable
 {
-    private const int TransactionalBit = 0x10;
-    private const int ControlBit = 0x20;
+    private const int InitialRecordBytes = 512;
+    private readonly PooledBytes _records = new(InitialRecordBytes);
+    private long _baseTimestamp = RecordBatchHeader.None;
 
-    private readonly MemoryStream _records = new();
-    private long _baseTimestamp = -1;
-    private long _maxTimestamp = -1;
-    private int _count;
+    public long BaseOffset { get; init; }
+    public int LeaderEpoch { get; init; } = RecordBatchHeader.None;
+    public CompressionCodec Codec { get; init; }
 
+    /// <summary>Null is the codec's default.</summary>
+    public int? CompressionLevel { get; init; }
+    public TimestampType TimestampType { get; init; }
+
+    /// <summary>The maximum timestamp to write when <see cref="TimestampType"/> is LogAppendTime.</summary>
+    public long LogAppendTimeMs { get; init; } = RecordBatchHeader.None;
+    public long ProducerId { get; init; } = RecordBatchHeader.None;
+    public short ProducerEpoch { get; init; } = RecordBatchHeader.None;
+    public int BaseSequence { get; init; } = RecordBatchHeader.None;
     public bool IsTransactional { get; init; }
-
     public bool IsControl { get; init; }
 
-    /// <param name="timestampMs">UTC milliseconds since 1970.</param>
-    public RecordBatchBuilder Add(
-        ReadOnlyMemory<byte>? key, ReadOnlyMemory<byte>? value, long timestampMs, IReadOnlyList<KeyValuePair<string, byte[]?>>? headers = null)
+    public int RecordCount { get; private set; }
+    public long MaxTimestamp { get; private set; } = RecordBatchHeader.None;
+
+    /// <summary>Bytes that <see cref="Build"/> would return without compression.</summary>
+    public int UncompressedBytes => RecordBatchHeader.Size + _records.Length;
+
+    /// <summary>One record of a single control batch that ends a producer's transaction.</summary>
+    public static byte[] BuildMarker(EndTransactionMarker marker, long timestampMs, long producerId, short producerEpoch, long baseOffset = 0)
     {
-        if (_count == 0)
+        using var builder = new RecordBatchBuilder
         {
-            _baseTimestamp = timestampMs;
-        }
+            BaseOffset = baseOffset,
+            ProducerId = producerId,
+            ProducerEpoch = producerEpoch,
+            IsTransactional = true,
+            IsControl = true,
+        };
+        return builder.Add(timestampMs, marker.Key(), marker.Value()).Build();
+    }
 
-        _maxTimestamp = Math.Max(_maxTimestamp, timestampMs);
-        using var body = new MemoryStream();
-        body.WriteByte(0);
-        WriteVarint(body, timestampMs - _baseTimestamp);
-        WriteVarint(body, _count++);
-        WriteBytes(body, key);
-        WriteBytes(body, value);
-        WriteVarint(body, headers?.Count ?? 0);
-        foreach (var (name, content) in headers ?? [])
+    /// <param name="timestampMs">UTC milliseconds since 1970. The first record's becomes the batch's base timestamp.</param>
+    /// <param name="key">Null and empty differ.</param>
+    public RecordBatchBuilder Add(
+        long timestampMs, byte[]? key, byte[]? value, IReadOnlyList<KeyValuePair<string, byte[]?>>? headers = null)
+    {
+        if (RecordCount == 0) _baseTimestamp = timestampMs;
+        var timestampDelta = timestampMs - _baseTimestamp;
+        var size = 1 + Varint.SizeOfInt64(timestampDelta) + Varint.SizeOfInt32(RecordCount)
+            + SizeOf(key) + SizeOf(value) + Varint.SizeOfInt32(headers?.Count ?? 0);
+        foreach (var header in headers ?? [])
         {
-            WriteBytes(body, Encoding.UTF8.GetBytes(name));
-            WriteBytes(body, content is null ? null : (ReadOnlyMemory<byte>)content);
+            var keyBytes = Encoding.UTF8.GetByteCount(header.Key);
+            size += Varint.SizeOfInt32(keyBytes) + keyBytes + SizeOf(header.Value);
         }
-
-        WriteVarint(_records, body.Length);
-        body.WriteTo(_records);
+        var destination = _records.Free(Varint.MaxBytes32 + size);
+        var at = Varint.WriteInt32(destination, size);
+        destination[at++] = 0;
+        at += Varint.WriteInt64(destination[at..], timestampDelta);
+        at += Varint.WriteInt32(destination[at..], RecordCount);
+        at += WriteBytes(destination[at..], key);
+        at += WriteBytes(destination[at..], value);
+        at += Varint.WriteInt32(destination[at..], headers?.Count ?? 0);
+        foreach (var header in headers ?? [])
+        {
+            at += WriteBytes(destination[at..], Encoding.UTF8.GetBytes(header.Key));
+            at += WriteBytes(destination[at..], header.Value);
+        }
+        _records.Advance(at);
+        RecordCount++;
+        MaxTimestamp = Math.Max(MaxTimestamp, timestampMs);
         return this;
     }
 
-    public byte[] Build(long baseOffset = 0, int leaderEpoch = -1)
+    public byte[] Build()
     {
-        var records = Compression.Compress(codec, _records.ToArray());
-        var batch = new byte[RecordBatchHeader.Bytes + records.Length];
-        var span = batch.AsSpan();
-        BinaryPrimitives.WriteInt32BigEndian(span[8..], batch.Length - RecordBatchHeader.LogOverhead);
-        span[16] = RecordBatchHeader.Magic;
-        BinaryPrimitives.WriteInt16BigEndian(span[21..], (short)((int)codec | (IsTransactional ? TransactionalBit : 0) | (IsControl ? ControlBit : 0)));
-        BinaryPrimitives.WriteInt32BigEndian(span[23..], _count - 1);
-        BinaryPrimitives.WriteInt64BigEndian(span[27..], _baseTimestamp);
-        BinaryPrimitives.WriteInt64BigEndian(span[43..], producerId);
-        BinaryPrimitives.WriteInt16BigEndian(span[51..], producerEpoch);
-        BinaryPrimitives.WriteInt32BigEndian(span[53..], baseSequence);
-        BinaryPrimitives.WriteInt32BigEndian(span[57..], _count);
-        records.CopyTo(span[RecordBatchHeader.Bytes..]);
-        RecordBatchHeader.Stamp(span, baseOffset, leaderEpoch);
-        RecordBatchHeader.StampMaxTimestamp(span, _maxTimestamp);
-        return batch;
+        if (RecordCount == 0) throw new InvalidOperationException("A batch needs at least one record.");
+        using var batch = new PooledBytes(UncompressedBytes);
+        batch.Advance(RecordBatchHeader.Size);
+        Compression.Compress(Codec, CompressionLevel ?? Compression.DefaultLevel(Codec), _records.Span, batch);
+        Header(batch.Length).Write(batch.Span);
+        RecordBatchHeader.SetCrc(batch.Span);
+        return batch.Span.ToArray();
     }
 
-    private static void WriteBytes(MemoryStream to, ReadOnlyMemory<byte>? bytes)
-    {
-        WriteVarint(to, bytes?.Length ?? -1);
-        to.Write(bytes.GetValueOrDefault().Span);
-    }
+    public void Dispose() => _records.Dispose();
 
-    private static void WriteVarint(MemoryStream to, long value)
+    private RecordBatchHeader Header(int batchBytes) => new(
+        BaseOffset,
+        batchBytes - RecordBatchHeader.LogOverhead,
+        LeaderEpoch,
+        Crc: 0,
+        Attributes(),
+        LastOffsetDelta: RecordCount - 1,
+        _baseTimestamp,
+        TimestampType == TimestampType.LogAppendTime ? LogAppendTimeMs : MaxTimestamp,
+        ProducerId,
+        ProducerEpoch,
+        BaseSequence,
+        RecordCount);
+
+    private short Attributes() => (short)((int)Codec
+        | (TimestampType == TimestampType.LogAppendTime ? RecordBatchHeader.TimestampTypeBit : 0)
+        | (IsTransactional ? RecordBatchHeader.TransactionalBit : 0)
+        | (IsControl ? RecordBatchHeader.ControlBit : 0));
+
+    private static int SizeOf(byte[]? bytes) => bytes is null ? 1 : Varint.SizeOfInt32(bytes.Length) + bytes.Length;
+
+    private static int WriteBytes(Span<byte> destination, byte[]? bytes)
     {
-        Span<byte> bytes = stackalloc byte[Varint.MaxBytes64];
-        to.Write(bytes[..Varint.Write(bytes, value)]);
+        var at = Varint.WriteInt32(destination, bytes?.Length ?? -1);
+        bytes.CopyTo(destination[at..]);
+        return at + (bytes?.Length ?? 0);
     }
 }

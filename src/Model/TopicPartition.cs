@@ -1,44 +1,25 @@
 namespace Milena.Model;
 
-/// <summary>One partition of a topic; its text is the name of its folder.</summary>
+/// <summary>One partition of a topic; prints as Kafka names its folder, <c>topic-0</c>.</summary>
 public readonly record struct TopicPartition(string Topic, int Partition)
 {
-    public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Topic}-{Partition}");
-}
+    public override string ToString() => $"{Topic}-{Partition}";
 
-/// <summary>Kafka's rules for the names of topics.</summary>
-public static class TopicNames
-{
-    private const int MaxLength = 249;
-
-    private static readonly HashSet<string> Internal = ["__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"];
-
-    /// <summary>Whether only brokers write the topic.</summary>
-    public static bool IsInternal(string name) => Internal.Contains(name);
-
-    /// <summary>Two names with the same key would collide in the names of metrics, where '.' and '_' are one.</summary>
-    public static string CollisionKey(string name) => name.Replace('.', '_');
-
-    /// <returns>Null for a lawful name, else what is wrong with it.</returns>
-    public static string? Check(string name)
+    /// <summary>Reads a folder name such as <c>orders-0</c>: the partition is what follows the last dash.</summary>
+    public static bool TryParse(ReadOnlySpan<char> text, out TopicPartition topicPartition)
     {
-        if (name.Length == 0)
+        topicPartition = default;
+        var dash = text.LastIndexOf('-');
+        if (dash <= 0 || dash == text.Length - 1) return false;
+        var digits = text[(dash + 1)..];
+        foreach (var digit in digits)
         {
-            return "Topic name is invalid: the empty string is not allowed";
+            if (!char.IsAsciiDigit(digit)) return false;
         }
-
-        if (name is "." or "..")
-        {
-            return $"Topic name is invalid: '{name}' is not allowed";
-        }
-
-        if (name.Length > MaxLength)
-        {
-            return $"Topic name is invalid: the length of '{name}' is longer than the max allowed length {MaxLength}";
-        }
-
-        return name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-')
-            ? null
-            : $"Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'";
+        if (!int.TryParse(digits, out var partition)) return false;
+        var topic = text[..dash].ToString();
+        if (!TopicNames.IsValid(topic)) return false;
+        topicPartition = new TopicPartition(topic, partition);
+        return true;
     }
 }

@@ -29,7 +29,9 @@ public sealed class MilenaNode : IAsyncDisposable
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(8);
 
     private readonly NodeConfiguration _configuration;
-    private readonly LogDirectory _directory;
+    private readonly LogDirectories _directories;
+    private readonly LogEnvironment _environment;
+    private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ILoggerFactory _logs;
     private readonly TimeProvider _time;
     private readonly MetadataStore _metadata = new();
@@ -39,12 +41,14 @@ public sealed class MilenaNode : IAsyncDisposable
     private readonly ConfigResolver _configs;
     private readonly ActorSystem _system;
     private LocalMetadataLog? _metadataLog;
+    private bool _loaded;
 
-    private MilenaNode(NodeConfiguration configuration, LogDirectory directory, ILoggerFactory logs, TimeProvider time)
+    private MilenaNode(NodeConfiguration configuration, LogDirectories directories, LogEnvironment environment, ILoggerFactory logs)
     {
-        (_configuration, _directory, _logs, _time) = (configuration, directory, logs, time);
+        (_configuration, _directories, _environment, _logs, _time) = (configuration, directories, environment, logs, environment.Clock);
         _configs = new ConfigResolver(configuration.Kafka, configuration.NodeId);
-        _replicas = new ReplicaHost(configuration.NodeId, directory, _metadata, _configs, time);
+        _replicas = new ReplicaHost(configuration.NodeId, directories, _metadata, _configs, logs.CreateLogger("Milena.Replication"));
+        _directories.Failed += OnDirectoryFailed;
         _system = ActorSystem.Create(SystemName, AkkaConfiguration(configuration));
         ReplicaHostExtension.Install(_system, _replicas);
     }
@@ -52,29 +56,18 @@ public sealed class MilenaNode : IAsyncDisposable
     /// <summary>The listeners' names and the addresses they really have.</summary>
     public IReadOnlyList<(Listener Listener, int Port)> Bound { get; private set; } = [];
 
-    public string ClusterId => _directory.ClusterId;
+    /// <summary>Completes, with the reason, when nothing that this node could still do is worth its staying up.</summary>
+    public Task<string> Failed => _failed.Task;
 
-    public string DataDirectory => _directory.Path;
+    public string ClusterId => _directories.All[0].Identity.ClusterId;
+
+    public string DataDirectory => string.Join(", ", _directories.All.Select(directory => directory.FullPath));
 
     /// <exception cref="StartupException">A port is taken, or the data directory cannot be used: one line that says what to do.</exception>
     public static async Task<MilenaNode> StartAsync(NodeConfiguration configuration, ILoggerFactory logs, TimeProvider time)
     {
-        if (configuration.DataDirectory.Contains(','))
-        {
-            throw new StartupException("log.dirs names several directories, which this version does not have yet: name one.");
-        }
-
-        LogDirectory directory;
-        try
-        {
-            directory = LogDirectory.Open(configuration.DataDirectory, configuration.NodeId, Guid.NewGuid);
-        }
-        catch (LogDirectoryException e)
-        {
-            throw new StartupException(e.Message);
-        }
-
-        var node = new MilenaNode(configuration, directory, logs, time);
+        var (directories, environment) = DataDirectories.Open(configuration, logs, time);
+        var node = new MilenaNode(configuration, directories, environment, logs);
         try
         {
             await node.StartAsync();
@@ -100,9 +93,15 @@ public sealed class MilenaNode : IAsyncDisposable
             await _metadataLog.DisposeAsync();
         }
 
-        _replicas.CheckpointHighWatermarks();
-        _replicas.Close();
-        _directory.Dispose();
+        if (_loaded)
+        {
+            _replicas.Close();
+        }
+        else
+        {
+            // Its logs were not all opened, so it must not be called cleanly left.
+            _directories.Dispose();
+        }
     }
 
     private async Task StartAsync()
@@ -111,10 +110,23 @@ public sealed class MilenaNode : IAsyncDisposable
         cluster.Join(cluster.SelfAddress);
         var dispatcher = MakeDispatcher();
         await ListenAsync(dispatcher);
-        _metadataLog = LocalMetadataLog.Open(_directory.Path, _time);
+        _metadataLog = LocalMetadataLog.Open(MetadataDirectory, _environment);
         _metadataLog.Start(new Listening(this));
+        _replicas.LoadLogs(_configuration.Kafka.GetInt("num.recovery.threads.per.data.dir"));
+        _loaded = true;
         await RegisterAsync();
         await StartReplicasAsync(cluster);
+    }
+
+    /// <summary>The first of <c>log.dirs</c>, as with Kafka where no <c>metadata.log.dir</c> says otherwise.</summary>
+    private LogDirectory MetadataDirectory => _directories.All[0];
+
+    private void OnDirectoryFailed(string path, Exception error)
+    {
+        if (path == MetadataDirectory.FullPath)
+        {
+            _failed.TrySetResult($"The disk under {path}, which holds the metadata log, failed: {error.Message}");
+        }
     }
 
     private async Task ListenAsync(RequestDispatcher dispatcher)
@@ -164,10 +176,10 @@ public sealed class MilenaNode : IAsyncDisposable
         var request = new BrokerRegistrationRequest
         {
             BrokerId = _configuration.NodeId,
-            ClusterId = _directory.ClusterId,
+            ClusterId = ClusterId,
             IncarnationId = Guid.NewGuid(),
             Rack = _configuration.Kafka.Find("broker.rack"),
-            LogDirs = [_directory.DirectoryId],
+            LogDirs = [.. _directories.All.Select(directory => directory.Identity.DirectoryId)],
             Listeners = [.. Bound.Select(one => new BrokerRegistrationRequest.Listener
             {
                 Name = one.Listener.Name,
@@ -196,13 +208,13 @@ public sealed class MilenaNode : IAsyncDisposable
     private RequestDispatcher MakeDispatcher()
     {
         var context = new BrokerContext(
-            _configuration.NodeId, _directory.ClusterId, _configuration.Kafka, _configs, _metadata, _controller, _replicas, _time, _logs);
+            _configuration.NodeId, ClusterId, _configuration.Kafka, _configs, _metadata, _controller, _replicas, _time, _logs);
         RequestDispatcher? dispatcher = null;
         dispatcher = new RequestDispatcher(
         [
             new ApiVersionsHandler(context, () => dispatcher!.Served),
             new MetadataHandler(context, new TopicAutoCreation(context)),
-            new ProduceHandler(context, new TopicRules(context)),
+            new ProduceHandler(context),
             new FetchHandler(context, new FetchSessions(_configuration.Kafka.GetInt("max.incremental.fetch.session.cache.slots"), _time, Random.Shared)),
             new ListOffsetsHandler(context),
             new OffsetForLeaderEpochHandler(context),

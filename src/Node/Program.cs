@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Milena.Node;
 using Milena.Node.Configuration;
 
+const int Failure = 1;
 const int UsageError = 2;
 
 try
@@ -29,7 +30,12 @@ try
     using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
     await using var node = await MilenaNode.StartAsync(configuration, logs, TimeProvider.System);
     Console.WriteLine(Greeting(node, configuration));
-    await stop.Task;
+    if (await Task.WhenAny(stop.Task, node.Failed) == node.Failed)
+    {
+        Console.Error.WriteLine($"milena: {await node.Failed}");
+        return Failure;
+    }
+
     return 0;
 }
 catch (StartupException e)

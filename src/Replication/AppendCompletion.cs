@@ -7,9 +7,11 @@ namespace Milena.Replication;
 /// <summary>What became of one append.</summary>
 /// <param name="BaseOffset">The offset of the batch's first record; of the earlier batch where this one is a duplicate; -1 with an error.</param>
 /// <param name="LogStartOffset">The first offset the partition still holds, -1 with an error.</param>
-public readonly record struct AppendOutcome(ErrorCode Error, long BaseOffset, long LogStartOffset)
+/// <param name="LogAppendTimeMs">-1 unless the topic stamps the broker's time.</param>
+/// <param name="Message">A sentence for the client; null without an error, and with one that says all by itself.</param>
+public readonly record struct AppendOutcome(ErrorCode Error, long BaseOffset, long LogStartOffset, long LogAppendTimeMs, string? Message = null)
 {
-    public static AppendOutcome Failed(ErrorCode error) => new(error, -1, -1);
+    public static AppendOutcome Failed(ErrorCode error, string? message = null) => new(error, -1, -1, -1, message);
 }
 
 /// <summary>The answer to one append: rented by the asker, completed once by the replica, back in the pool when awaited.</summary>

@@ -37,7 +37,7 @@ public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log
     }
 
     /// <summary>Consumers of committed data may read below it: the high watermark, or the first record of the earliest open transaction.</summary>
-    public long LastStableOffset => Math.Min(HighWatermark, Log.FirstUnstableOffset ?? long.MaxValue);
+    public long LastStableOffset => Log.LastStableOffset(HighWatermark);
 
     /// <summary>Whether a request that knows <paramref name="currentLeaderEpoch"/> (-1: none) may be served here (KIP-320).</summary>
     public ErrorCode CheckLeader(int currentLeaderEpoch)

@@ -13,7 +13,7 @@ namespace Milena.Replication;
 /// <see cref="ReplicaFact"/> are. A disk error takes the replica offline: it answers KAFKA_STORAGE_ERROR until the node restarts, and
 /// the log directory's other replicas follow.
 /// </remarks>
-public sealed class ReplicaActor : ReceivePersistentActor
+public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
 {
     /// <summary>Be what the committed metadata says: leader in this epoch, or not.</summary>
     public sealed record Assign(PartitionRegistration Registration, LogSettings Settings, int MinInSyncReplicas) : INoSerializationVerificationNeeded;
@@ -32,6 +32,9 @@ public sealed class ReplicaActor : ReceivePersistentActor
         public static ApplyRetention Instance { get; } = new();
     }
 
+    /// <summary>Delete the files of segments whose <c>file.delete.delay.ms</c> is over.</summary>
+    private sealed record DeleteFilesDue : INoSerializationVerificationNeeded;
+
     /// <summary>The log's directory failed: serve nothing from here.</summary>
     public sealed record GoOffline : INoSerializationVerificationNeeded
     {
@@ -40,6 +43,8 @@ public sealed class ReplicaActor : ReceivePersistentActor
 
     /// <summary>The topic is deleted, or the replica assigned elsewhere: give up the log, which the sender then deletes.</summary>
     public sealed record Retire(TaskCompletionSource Reply) : INoSerializationVerificationNeeded;
+
+    private const long MaxTimerMs = int.MaxValue - 1;
 
     private readonly ReplicaHost _host;
     private readonly ReplicaId _id;
@@ -61,11 +66,14 @@ public sealed class ReplicaActor : ReceivePersistentActor
         Command<Assign>(OnAssign);
         Command<MoveLogStart>(OnMoveLogStart);
         Command<ApplyRetention>(_ => OnApplyRetention());
+        Command<DeleteFilesDue>(_ => OnDeleteFilesDue());
         Command<GoOffline>(_ => GiveUpDisk());
         Command<Retire>(OnRetire);
     }
 
     public override string PersistenceId { get; }
+
+    public ITimerScheduler? Timers { get; set; }
 
     /// <summary>There are no snapshots: the facts are few.</summary>
     public override Recovery Recovery => new(SnapshotSelectionCriteria.None);
@@ -148,11 +156,11 @@ public sealed class ReplicaActor : ReceivePersistentActor
 
         if (result.Error != ErrorCode.None)
         {
-            append.Reply.Complete(AppendOutcome.Failed(result.Error));
+            append.Reply.Complete(AppendOutcome.Failed(result.Error, result.Message));
             return;
         }
 
-        var outcome = new AppendOutcome(ErrorCode.None, result.BaseOffset, _replica.Log.LogStartOffset);
+        var outcome = new AppendOutcome(ErrorCode.None, result.BaseOffset, result.LogStartOffset, result.LogAppendTimeMs);
         if (append.Acks == -1)
         {
             _pending.Add(result.LastOffset + 1, outcome, append.Reply);
@@ -180,6 +188,7 @@ public sealed class ReplicaActor : ReceivePersistentActor
         var highWatermark = _leader!.HighWatermark;
         if (highWatermark > _replica.HighWatermark)
         {
+            _replica.Log.OnHighWatermark(highWatermark);
             _replica.HighWatermark = highWatermark;
             _replica.Waiters.Wake();
         }
@@ -208,7 +217,11 @@ public sealed class ReplicaActor : ReceivePersistentActor
             return;
         }
 
-        Persist(new ReplicaFact.LogStartMoved(offset), _ => move.Reply.SetResult((ErrorCode.None, _replica.Log.LogStartOffset)));
+        Persist(new ReplicaFact.LogStartMoved(offset), _ =>
+        {
+            ScheduleFileDeletion();
+            move.Reply.SetResult((ErrorCode.None, _replica.Log.LogStartOffset));
+        });
     }
 
     private void OnApplyRetention()
@@ -221,8 +234,10 @@ public sealed class ReplicaActor : ReceivePersistentActor
         try
         {
             var deleted = _replica.Log.DeleteExpiredSegments(_replica.HighWatermark);
+            _replica.Log.ExpireProducers();
             if (deleted > 0)
             {
+                ScheduleFileDeletion();
                 _logger.Info("{0}: retention deleted {1} segments, the log starts at {2}", _replica.TopicPartition, deleted, _replica.Log.LogStartOffset);
             }
         }
@@ -231,6 +246,30 @@ public sealed class ReplicaActor : ReceivePersistentActor
             _logger.Error(e, "{0}: retention failed", _replica.TopicPartition);
             GiveUpDisk();
         }
+    }
+
+    private void OnDeleteFilesDue()
+    {
+        try
+        {
+            if (!_replica.Leadership.IsOffline)
+            {
+                _replica.Log.DeleteFilesDue();
+            }
+        }
+        catch (LogIOException e)
+        {
+            _logger.Error(e, "{0}: old segments cannot be deleted", _replica.TopicPartition);
+            GiveUpDisk();
+        }
+    }
+
+    /// <summary>Readers may still come for a segment that left the log, so its file goes later.</summary>
+    private void ScheduleFileDeletion()
+    {
+        var delayMs = Math.Min(_replica.Log.Settings.FileDeleteDelayMs, MaxTimerMs);
+        // A key of its own for each: a later deletion must not put off an earlier one.
+        Timers!.StartSingleTimer(new object(), new DeleteFilesDue(), TimeSpan.FromMilliseconds(delayMs + 1));
     }
 
     private void GiveUpDisk()

@@ -44,7 +44,11 @@ public sealed class ReplicaFactJournal : AsyncWriteJournal
     public override Task<long> ReadHighestSequenceNrAsync(string persistenceId, long fromSequenceNr, CancellationToken cancellationToken) =>
         Task.FromResult((long)_host.FactsOf(ReplicaId.Parse(persistenceId)).Count);
 
-    protected override Task<IImmutableList<Exception>?> WriteMessagesAsync(IEnumerable<AtomicWrite> messages, CancellationToken cancellationToken)
+    /// <summary>On a thread of the pool: the disk never holds up an actor's dispatcher.</summary>
+    protected override Task<IImmutableList<Exception>?> WriteMessagesAsync(IEnumerable<AtomicWrite> messages, CancellationToken cancellationToken) =>
+        Task.Run(() => Write(messages), cancellationToken);
+
+    private IImmutableList<Exception>? Write(IEnumerable<AtomicWrite> messages)
     {
         foreach (var write in messages)
         {
@@ -54,7 +58,7 @@ public sealed class ReplicaFactJournal : AsyncWriteJournal
             }
         }
 
-        return Task.FromResult<IImmutableList<Exception>?>(null);
+        return null;
     }
 
     /// <summary>Facts leave with what they describe (truncation, retention), never by request.</summary>

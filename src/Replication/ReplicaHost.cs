@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
 using Milena.Model;
@@ -8,54 +8,97 @@ using Milena.Storage;
 namespace Milena.Replication;
 
 /// <summary>What this broker's replica actors stand on: their logs, the settings in force, and where they are found.</summary>
-public sealed class ReplicaHost(int brokerId, LogDirectory directory, MetadataStore metadata, ConfigResolver configs, TimeProvider time)
+public sealed class ReplicaHost
 {
-    private readonly ConcurrentDictionary<ReplicaId, Log> _logs = new();
+    private readonly MetadataStore _metadata;
+    private readonly LogSettingsSource _settings;
+    private readonly ILogger _logger;
 
-    public int BrokerId => brokerId;
+    public ReplicaHost(int brokerId, LogDirectories directories, MetadataStore metadata, ConfigResolver configs, ILogger logger)
+    {
+        (BrokerId, LogDirectories, _metadata, _logger) = (brokerId, directories, metadata, logger);
+        _settings = new LogSettingsSource(metadata, configs);
+        directories.Failed += OnDirectoryFailed;
+    }
+
+    public int BrokerId { get; }
 
     public ReplicaDirectory Directory { get; } = new();
 
-    public IReadOnlyList<LogDirectory> LogDirectories { get; } = [directory];
+    public LogDirectories LogDirectories { get; }
 
     /// <summary>Akka's dispatcher of the replica actors, apart from everything that coordinates.</summary>
     public string Dispatcher => "milena.replica-dispatcher";
 
-    /// <summary>Opens the log of a replica; its actor then is the only one that writes it.</summary>
+    /// <summary>What a topic's settings, in all their layers, ask of its logs.</summary>
+    public LogSettings SettingsOf(string topic) => _settings.Of(topic);
+
+    public int MinInSyncReplicasOf(string topic) => _settings.MinInSyncReplicas(topic);
+
+    /// <summary>
+    /// Opens every log of every directory, several at a time. Partitions that the committed metadata does not place here are set aside,
+    /// with their records, as strays.
+    /// </summary>
+    /// <param name="threads"><c>num.recovery.threads.per.data.dir</c>.</param>
+    /// <exception cref="LogIOException">A disk refused, and no directory is left.</exception>
+    public void LoadLogs(int threads)
+    {
+        Parallel.ForEach(LogDirectories.All, directory =>
+        {
+            try
+            {
+                var report = directory.LoadLogs(partition => SettingsOf(partition.Topic), threads);
+                foreach (var folder in report.StrayFolders)
+                {
+                    ReplicationEvents.StrayKept(_logger, folder);
+                }
+
+                SetStraysAside(directory);
+            }
+            catch (LogIOException) when (!LogDirectories.AllOffline)
+            {
+                // The sink has taken the directory offline; the others serve what they hold.
+            }
+        });
+    }
+
+    /// <summary>The log of a replica, made where it is missing; its actor then is the only one that writes it.</summary>
     /// <exception cref="InvalidOperationException">The committed metadata has no such topic.</exception>
     /// <exception cref="LogIOException">The disk refused.</exception>
     public Log OpenLog(ReplicaId id)
     {
-        var topic = metadata.Current.FindTopic(id.TopicId) ?? throw new InvalidOperationException($"There is no topic with the id {id.TopicId}.");
-        return _logs.GetOrAdd(id, _ => directory.OpenLog(new TopicPartition(topic.Name, id.Partition), id.TopicId, SettingsOf(topic.Name), time));
+        var topic = _metadata.Current.FindTopic(id.TopicId) ?? throw new InvalidOperationException($"There is no topic with the id {id.TopicId}.");
+        return LogDirectories.Open(new TopicPartition(topic.Name, id.Partition), id.TopicId, SettingsOf(topic.Name));
     }
 
-    public long CheckpointedHighWatermark(Log log) => Math.Clamp(directory.HighWatermarkOf(log.TopicPartition), log.LogStartOffset, log.LogEndOffset);
+    public long CheckpointedHighWatermark(Log log) =>
+        Math.Clamp(LogDirectories.CheckpointedHighWatermark(log.TopicPartition), log.LogStartOffset, log.LogEndOffset);
 
     /// <summary>The facts that a replica's files hold, oldest first.</summary>
     public IReadOnlyList<ReplicaFact> FactsOf(ReplicaId id)
     {
-        if (!_logs.TryGetValue(id, out var log))
+        if (FindLog(id) is not { } log)
         {
             return [];
         }
 
-        var facts = log.Epochs.Entries.Select(ReplicaFact (entry) => new ReplicaFact.EpochStarted(entry.Epoch, entry.StartOffset));
+        var facts = log.LeaderEpochs.Starts.Select(ReplicaFact (start) => new ReplicaFact.EpochStarted(start.Epoch, start.StartOffset));
         return [.. log.LogStartOffset > 0 ? facts.Append(new ReplicaFact.LogStartMoved(log.LogStartOffset)) : facts];
     }
 
-    /// <summary>Makes a fact durable.</summary>
+    /// <summary>Writes a fact down. Blocks for the disk.</summary>
+    /// <exception cref="LogIOException">The disk refused.</exception>
     public void Record(ReplicaId id, ReplicaFact fact)
     {
-        var log = _logs[id];
+        var log = FindLog(id) ?? throw new InvalidOperationException($"There is no log of the replica {id}.");
         switch (fact)
         {
             case ReplicaFact.EpochStarted started:
-                log.AssignEpoch(started.Epoch, started.StartOffset);
+                log.AssignLeaderEpoch(started.Epoch);
                 break;
             case ReplicaFact.LogStartMoved moved:
-                directory.SaveLogStart(log.TopicPartition, moved.Offset);
-                log.AdvanceLogStart(moved.Offset);
+                log.AdvanceLogStartOffset(moved.Offset);
+                LogDirectories.Holding(log.TopicPartition)?.WriteLogStartOffsets();
                 break;
             default:
                 throw new ArgumentException($"Unknown fact {fact.GetType().Name}.");
@@ -63,57 +106,86 @@ public sealed class ReplicaHost(int brokerId, LogDirectory directory, MetadataSt
     }
 
     /// <summary>Closes a retired replica's log and deletes its folder.</summary>
-    public void DeleteLog(ReplicaId id)
-    {
-        if (_logs.TryRemove(id, out var log))
-        {
-            log.Dispose();
-            directory.Delete(log.TopicPartition);
-        }
-    }
+    /// <exception cref="LogIOException">The disk refused.</exception>
+    public void DeleteLog(TopicPartition partition) => LogDirectories.Holding(partition)?.DeleteLog(partition);
 
     /// <summary>Flushes on a thread of the pool's, when the topic asks for it.</summary>
     public void FlushIfDue(Log log)
     {
-        if (log.FlushDue)
+        if (log.FlushDue && log.Failure is null)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static due => due.Flush(), log, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(Flush, log, preferLocal: false);
         }
     }
 
-    public void CheckpointHighWatermarks() =>
-        directory.SaveHighWatermarks(Directory.All.Select(replica => (replica.TopicPartition, replica.HighWatermark)));
+    /// <summary>Writes the checkpoint files from which the next start goes on. Blocks for the disk.</summary>
+    public void WriteCheckpoints()
+    {
+        var replicas = Directory.All.ToDictionary(replica => replica.TopicPartition, replica => replica.HighWatermark);
+        foreach (var directory in LogDirectories.All.Where(directory => !LogDirectories.IsOffline(directory.FullPath)))
+        {
+            try
+            {
+                directory.WriteHighWatermarks(replicas.Where(one => directory.Logs.ContainsKey(one.Key)));
+                directory.WriteRecoveryPoints();
+                directory.WriteLogStartOffsets();
+            }
+            catch (LogIOException e)
+            {
+                ReplicationEvents.CheckpointFailed(_logger, directory.FullPath, e);
+            }
+        }
+    }
 
-    /// <summary>Closes all logs and marks the directory clean. No replica actor may run any more.</summary>
+    /// <summary>Closes all logs; a directory that stayed whole is marked as cleanly left. No replica actor may run any more.</summary>
     public void Close()
     {
-        foreach (var log in _logs.Values)
+        WriteCheckpoints();
+        foreach (var directory in LogDirectories.All)
         {
-            log.Dispose();
+            directory.Close();
         }
-
-        _logs.Clear();
-        directory.MarkClean();
     }
 
-    /// <summary>What a topic's settings, in all their layers, ask of its logs.</summary>
-    public LogSettings SettingsOf(string topic)
+    private static void Flush(Log log)
     {
-        var image = metadata.Current;
-        string Text(string name) => configs.TopicValue(image, topic, name) ?? throw new InvalidOperationException($"The setting {name} has no value.");
-        long Number(string name) => long.Parse(Text(name), CultureInfo.InvariantCulture);
-        return new LogSettings
+        try
         {
-            SegmentBytes = (int)Number("segment.bytes"),
-            SegmentAge = TimeSpan.FromMilliseconds(Math.Min(Number("segment.ms"), (long)TimeSpan.MaxValue.TotalMilliseconds / 2)),
-            IndexIntervalBytes = (int)Number("index.interval.bytes"),
-            IndexMaxBytes = (int)Number("segment.index.bytes"),
-            RetentionMs = Number("retention.ms"),
-            RetentionBytes = Number("retention.bytes"),
-            DeletesOldSegments = SettingDefinition.SplitList(Text("cleanup.policy")).Contains("delete"),
-            FlushMessages = Number("flush.messages"),
-        };
+            log.Flush();
+        }
+        catch (Exception e) when (e is LogIOException or ObjectDisposedException)
+        {
+            // The log has told the error sink, which takes the directory offline; one that was closed meanwhile is flushed already.
+        }
     }
 
-    public int MinInSyncReplicasOf(string topic) => int.Parse(configs.TopicValue(metadata.Current, topic, "min.insync.replicas") ?? "1", CultureInfo.InvariantCulture);
+    private Log? FindLog(ReplicaId id) =>
+        _metadata.Current.FindTopic(id.TopicId) is { } topic
+        && new TopicPartition(topic.Name, id.Partition) is var partition
+        && LogDirectories.Holding(partition) is { } directory
+        && directory.Logs.TryGetValue(partition, out var log) ? log : null;
+
+    private void SetStraysAside(LogDirectory directory)
+    {
+        var image = _metadata.Current;
+        foreach (var (partition, log) in directory.Logs)
+        {
+            var topic = image.FindTopic(partition.Topic);
+            var registration = topic?.Find(partition.Partition);
+            var isKnown = topic is not null && registration is not null && registration.Replicas.Contains(BrokerId) && (log.TopicId is not { } id || id == topic.Id);
+            if (!isKnown && directory.SetAsideAsStray(partition) is { } folder)
+            {
+                ReplicationEvents.StraySetAside(_logger, partition, folder);
+            }
+        }
+    }
+
+    private void OnDirectoryFailed(string path, Exception error)
+    {
+        ReplicationEvents.DirectoryOffline(_logger, path, error);
+        foreach (var replica in Directory.All.Where(replica => Path.GetDirectoryName(replica.Log.Folder) == path))
+        {
+            replica.Actor.Tell(ReplicaActor.GoOffline.Instance, Akka.Actor.ActorRefs.NoSender);
+        }
+    }
 }

@@ -2,6 +2,8 @@ using Akka.Actor;
 using Akka.Event;
 using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
+using Milena.Model;
+using Milena.Storage;
 
 namespace Milena.Replication;
 
@@ -15,8 +17,14 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private sealed record RetentionDue : INoSerializationVerificationNeeded;
 
-    private sealed record Retired(ReplicaId Id) : INoSerializationVerificationNeeded;
+    private sealed record Deleted(TopicPartition Partition) : INoSerializationVerificationNeeded;
 
+    private sealed record FlushTick : INoSerializationVerificationNeeded;
+
+    private static readonly TimeSpan FlushInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Partitions of deleted topics whose folders still go, with what their successors of the same name are to be told then.</summary>
+    private readonly Dictionary<TopicPartition, ReplicaSharding.Envelope?> _retiring = [];
     private readonly ReplicaHost _host;
     private readonly IActorRef _region;
     private readonly ILoggingAdapter _logger = Context.GetLogger();
@@ -25,10 +33,12 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
     {
         (_host, _region) = (host, region);
         Receive<Changed>(changed => OnChanged(changed.Change));
-        Receive<Retired>(retired => OnRetired(retired.Id));
-        Receive<CheckpointDue>(_ => _host.CheckpointHighWatermarks());
+        ReceiveAsync<CheckpointDue>(_ => Task.Run(_host.WriteCheckpoints));
+        Receive<Deleted>(deleted => OnDeleted(deleted.Partition));
+        Receive<FlushTick>(_ => OnFlushTick());
         Receive<RetentionDue>(_ => OnRetentionDue());
         Timers!.StartPeriodicTimer("checkpoint", new CheckpointDue(), settings.GetMs("replica.high.watermark.checkpoint.interval.ms"));
+        Timers.StartPeriodicTimer("flush", new FlushTick(), FlushInterval);
         Timers.StartPeriodicTimer("retention", new RetentionDue(), settings.GetMs("log.retention.check.interval.ms"));
     }
 
@@ -67,8 +77,29 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
             if (partition.Replicas.Contains(_host.BrokerId))
             {
                 var id = new ReplicaId(topic.Id, index, _host.BrokerId);
-                _region.Tell(new ReplicaSharding.Envelope(id, new ReplicaActor.Assign(partition, settings, minInSync)));
+                Send(new TopicPartition(topic.Name, index), new ReplicaSharding.Envelope(id, new ReplicaActor.Assign(partition, settings, minInSync)));
             }
+        }
+    }
+
+    /// <summary>A topic made again under the name of one that was just deleted waits until the folder is free.</summary>
+    private void Send(TopicPartition partition, ReplicaSharding.Envelope envelope)
+    {
+        if (_retiring.ContainsKey(partition))
+        {
+            _retiring[partition] = envelope;
+        }
+        else
+        {
+            _region.Tell(envelope);
+        }
+    }
+
+    private void OnDeleted(TopicPartition partition)
+    {
+        if (_retiring.Remove(partition, out var successor) && successor is not null)
+        {
+            _region.Tell(successor);
         }
     }
 
@@ -77,24 +108,37 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         for (var index = 0; index < topic.Partitions.Length; index++)
         {
             if (topic.Partitions[index].Replicas.Contains(_host.BrokerId)
-                && _host.Directory.Find(new Model.TopicPartition(topic.Name, index), topic.Id) is { } replica)
+                && _host.Directory.Find(new TopicPartition(topic.Name, index), topic.Id) is { } replica)
             {
+                _retiring[replica.TopicPartition] = null;
                 var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 replica.Actor.Tell(new ReplicaActor.Retire(done), ActorRefs.NoSender);
-                done.Task.PipeTo(Self, success: () => new Retired(replica.Id));
+                DeleteWhenRetiredAsync(replica.TopicPartition, done.Task).PipeTo(Self);
             }
         }
     }
 
-    private void OnRetired(ReplicaId id)
+    /// <summary>Off the mailbox: a large topic's files take their time to go.</summary>
+    private async Task<Deleted> DeleteWhenRetiredAsync(TopicPartition partition, Task retired)
     {
+        await retired.ConfigureAwait(false);
         try
         {
-            _host.DeleteLog(id);
+            _host.DeleteLog(partition);
         }
-        catch (IOException e)
+        catch (LogIOException e)
         {
-            _logger.Error(e, "The folder of the deleted replica {0} cannot be removed", id);
+            _logger.Error(e, "The folder of the deleted replica {0} cannot be removed", partition);
+        }
+
+        return new Deleted(partition);
+    }
+
+    private void OnFlushTick()
+    {
+        foreach (var replica in _host.Directory.All)
+        {
+            _host.FlushIfDue(replica.Log);
         }
     }
 

@@ -1,119 +1,141 @@
+using System.Collections.Immutable;
 using System.Globalization;
 
 namespace Milena.Storage;
 
-/// <summary>Where each leader epoch began in a log (KIP-101), kept in <c>leader-epoch-checkpoint</c> in Kafka's format.</summary>
-/// <remarks>One writer; readers take the list as it is.</remarks>
+/// <summary>A leader epoch and the offset at which it began.</summary>
+public readonly record struct EpochStart(int Epoch, long StartOffset);
+
+/// <summary>The answer to "where does this epoch end here?": -1 and -1 when it is unknown (KIP-101, KIP-279).</summary>
+public readonly record struct EpochEnd(int Epoch, long EndOffset)
+{
+    public static EpochEnd Unknown { get; } = new(-1, -1);
+}
+
+/// <summary>The file <c>leader-epoch-checkpoint</c>: which epoch wrote from which offset on.</summary>
+/// <remarks>Changed by the log's writer only; readers see an immutable list. Written without fsync where the log is appended to, because the
+/// batches say the same and recovery reads them; <see cref="Sync"/> makes it durable with the log.</remarks>
 public sealed class LeaderEpochs
 {
+    private readonly IDisk _disk;
     private readonly string _path;
-    private (int Epoch, long StartOffset)[] _entries;
+    private readonly Lock _writing = new();
+    private ImmutableArray<EpochStart> _starts = [];
+    private volatile bool _unsynced;
 
-    public LeaderEpochs(string folder)
+    private LeaderEpochs(IDisk disk, string folder)
     {
-        _path = Path.Combine(folder, "leader-epoch-checkpoint");
-        _entries = File.Exists(_path) ? Parse(File.ReadAllLines(_path)) : [];
+        _disk = disk;
+        _path = Path.Combine(folder, LogFiles.LeaderEpochs);
     }
 
-    public IReadOnlyList<(int Epoch, long StartOffset)> Entries => Volatile.Read(ref _entries);
+    public ImmutableArray<EpochStart> Starts => _starts;
 
-    public int Latest => Entries is { Count: > 0 } entries ? entries[^1].Epoch : -1;
+    /// <summary>Null before the first batch.</summary>
+    public int? Latest => _starts is [.., var last] ? last.Epoch : null;
 
-    /// <summary>Notes that an epoch begins at an offset; an epoch that is known already changes nothing.</summary>
-    public void Assign(int epoch, long startOffset)
+    /// <param name="damaged">The file was there and unreadable: the epochs have to be read from the log.</param>
+    internal static LeaderEpochs Open(IDisk disk, string folder, out bool damaged)
     {
-        if (epoch > Latest)
-        {
-            // An earlier epoch that begins at the same offset wrote nothing.
-            Replace([.. _entries.Where(entry => entry.StartOffset < startOffset), (epoch, startOffset)]);
-        }
+        var epochs = new LeaderEpochs(disk, folder);
+        damaged = !epochs.TryLoad();
+        return epochs;
     }
 
-    /// <summary>The largest epoch at or below the wanted one, and where it ends; (-1, -1) when there is none.</summary>
-    public (int Epoch, long EndOffset) EndOf(int epoch, long logEndOffset)
+    /// <summary>Says that <paramref name="epoch"/> writes from <paramref name="startOffset"/> on; an epoch that is not newer is ignored.</summary>
+    internal bool Assign(int epoch, long startOffset, bool write = true)
     {
-        var entries = Entries;
-        if (epoch < 0 || entries.Count == 0 || epoch > entries[^1].Epoch)
-        {
-            return (-1, -1);
-        }
-
-        for (var index = entries.Count - 1; index >= 0; index--)
-        {
-            if (entries[index].Epoch <= epoch)
-            {
-                return (entries[index].Epoch, index + 1 < entries.Count ? entries[index + 1].StartOffset : logEndOffset);
-            }
-        }
-
-        return (epoch, entries[0].StartOffset);
+        if (epoch < 0 || (Latest is { } latest && epoch <= latest)) return false;
+        Begin(epoch, startOffset, write);
+        return true;
     }
 
+    // Apart from Assign, which every append calls: the closure would be allocated there each time.
+    private void Begin(int epoch, long startOffset, bool write)
+    {
+        // An epoch that began where this one does has written nothing.
+        _starts = _starts.RemoveAll(start => start.StartOffset >= startOffset).Add(new EpochStart(epoch, startOffset));
+        if (write) Write(sync: false);
+    }
+
+    /// <summary>Where <paramref name="epoch"/>, or the largest known epoch below it, ends.</summary>
+    public EpochEnd EndOf(int epoch, long logEndOffset)
+    {
+        var starts = _starts;
+        if (epoch < 0 || starts.IsEmpty) return EpochEnd.Unknown;
+        if (starts[^1].Epoch == epoch) return new EpochEnd(epoch, logEndOffset);
+        var higher = 0;
+        while (higher < starts.Length && starts[higher].Epoch <= epoch) higher++;
+        if (higher == starts.Length) return EpochEnd.Unknown;
+        return higher == 0
+            ? new EpochEnd(epoch, starts[0].StartOffset)
+            : new EpochEnd(starts[higher - 1].Epoch, starts[higher].StartOffset);
+    }
+
+    /// <summary>The epoch that wrote <paramref name="offset"/>; null when it is below all that is known.</summary>
     public int? EpochOf(long offset)
     {
-        var entries = Entries;
-        for (var index = entries.Count - 1; index >= 0; index--)
+        var starts = _starts;
+        for (var i = starts.Length - 1; i >= 0; i--)
         {
-            if (entries[index].StartOffset <= offset)
-            {
-                return entries[index].Epoch;
-            }
+            if (starts[i].StartOffset <= offset) return starts[i].Epoch;
         }
-
         return null;
     }
 
-    public void TruncateFrom(long endOffset)
+    internal void TruncateFromEnd(long endOffset)
     {
-        if (_entries.Any(entry => entry.StartOffset >= endOffset))
+        var kept = _starts.RemoveAll(start => start.StartOffset >= endOffset);
+        if (kept.Length != _starts.Length) Replace(kept);
+    }
+
+    /// <summary>The epoch that covers <paramref name="startOffset"/> now begins there; earlier ones go.</summary>
+    internal void TruncateFromStart(long startOffset)
+    {
+        if (EpochOf(startOffset) is not { } covering) return;
+        var kept = _starts.RemoveAll(start => start.StartOffset <= startOffset).Insert(0, new EpochStart(covering, startOffset));
+        if (kept[0] != _starts[0] || kept.Length != _starts.Length) Replace(kept);
+    }
+
+    internal void Clear()
+    {
+        if (!_starts.IsEmpty) Replace([]);
+    }
+
+    internal void Write(bool sync)
+    {
+        // The flusher's thread writes beside the log's writer.
+        lock (_writing)
         {
-            Replace([.. _entries.Where(entry => entry.StartOffset < endOffset)]);
+            var lines = _starts.Select(start => string.Create(CultureInfo.InvariantCulture, $"{start.Epoch} {start.StartOffset}"));
+            // Who syncs the file syncs the folder after it, with the log's other files.
+            TextCheckpoint.Write(_disk, _path, lines, sync, syncFolder: false);
+            _unsynced = !sync;
         }
     }
 
-    private void Replace((int Epoch, long StartOffset)[] entries)
+    internal void Sync()
     {
-        Volatile.Write(ref _entries, entries);
-        Checkpoints.WriteAtomically(
-            _path, [.. entries.Select(entry => string.Create(CultureInfo.InvariantCulture, $"{entry.Epoch} {entry.StartOffset}"))]);
+        if (_unsynced) Write(sync: true);
     }
 
-    private static (int, long)[] Parse(string[] lines) =>
-    [
-        .. lines.Skip(2).Select(line => line.Split(' ')).Where(parts => parts.Length == 2)
-            .Select(parts => (int.Parse(parts[0], CultureInfo.InvariantCulture), long.Parse(parts[1], CultureInfo.InvariantCulture)))
-    ];
-}
-
-/// <summary>Kafka's small text files: version 0, a count, then a line per entry.</summary>
-public static class Checkpoints
-{
-    /// <summary>Replaces the file in one step, after its bytes have reached the disk.</summary>
-    public static void WriteAtomically(string path, IReadOnlyList<string> lines)
+    private void Replace(ImmutableArray<EpochStart> starts)
     {
-        var text = string.Join('\n', (string[])["0", lines.Count.ToString(CultureInfo.InvariantCulture), .. lines]) + "\n";
-        var temporary = path + ".tmp";
-        using (var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.Write))
-        {
-            RandomAccess.Write(file, System.Text.Encoding.UTF8.GetBytes(text), 0);
-            RandomAccess.FlushToDisk(file);
-        }
-
-        File.Move(temporary, path, overwrite: true);
+        _starts = starts;
+        Write(sync: false);
     }
 
-    /// <summary>Offsets by partition folder name; empty when there is no file.</summary>
-    public static Dictionary<string, long> ReadOffsets(string path)
+    private bool TryLoad()
     {
-        var offsets = new Dictionary<string, long>();
-        foreach (var line in File.Exists(path) ? File.ReadAllLines(path).Skip(2) : [])
+        if (TextCheckpoint.TryRead(_disk, _path, fields: 2) is not { } entries) return false;
+        var starts = ImmutableArray.CreateBuilder<EpochStart>(entries.Count);
+        foreach (var entry in entries)
         {
-            if (line.Split(' ') is [var topic, var partition, var offset] && long.TryParse(offset, CultureInfo.InvariantCulture, out var number))
-            {
-                offsets[$"{topic}-{partition}"] = number;
-            }
+            if (!TextCheckpoint.TryInt(entry[0], out var epoch) || !TextCheckpoint.TryLong(entry[1], out var offset)) return false;
+            if (starts.Count > 0 && (epoch <= starts[^1].Epoch || offset < starts[^1].StartOffset)) return false;
+            starts.Add(new EpochStart(epoch, offset));
         }
-
-        return offsets;
+        _starts = starts.ToImmutable();
+        return true;
     }
 }

@@ -1,171 +1,311 @@
 using System.Collections.Concurrent;
-using System.Globalization;
+using System.Collections.Immutable;
+using System.Text;
+using System.Text.Json;
 using Milena.Model;
 
 namespace Milena.Storage;
 
-/// <summary>The directory cannot be used by this node. The message is one line that says what to do.</summary>
-public sealed class LogDirectoryException(string message) : Exception(message);
+/// <summary>What loading a log directory found besides its logs.</summary>
+/// <param name="StrayFolders">Named <c>…-stray</c>: set aside by an earlier start, and never deleted.</param>
+/// <param name="UnknownFolders">No partition's folder by its name; left alone.</param>
+/// <param name="RemovedFolders">Named <c>…-delete</c>: an earlier process had begun to delete them.</param>
+/// <param name="Repaired">Partitions that had to be repaired.</param>
+public sealed record LoadReport(
+    ImmutableArray<string> StrayFolders,
+    ImmutableArray<string> UnknownFolders,
+    ImmutableArray<string> RemovedFolders,
+    ImmutableDictionary<TopicPartition, RecoveryReport> Repaired);
 
-/// <summary>One of a node's log directories: the partitions' folders, who it belongs to, and how it was last left.</summary>
-/// <remarks>Held by one process at a time, through the lock on <c>.lock</c>.</remarks>
+/// <summary>One entry of <c>log.dirs</c>: its lock, identity, checkpoints, clean-shutdown marker and partitions.</summary>
+/// <remarks>A disk error reaches the environment's sink and throws <see cref="LogIOException"/>. Safe for several threads.</remarks>
 public sealed class LogDirectory : IDisposable
 {
-    private const string CleanMarker = ".kafka_cleanshutdown";
-    private const string HighWatermarkFile = "replication-offset-checkpoint";
-    private const string LogStartFile = "log-start-offset-checkpoint";
+    public const string LockFile = ".lock";
+    public const string CleanShutdownFile = ".kafka_cleanshutdown";
 
-    private readonly FileStream _lock;
-    private readonly bool _wasClean;
-    private readonly Dictionary<string, long> _highWatermarks;
-    private readonly ConcurrentDictionary<string, long> _logStarts;
-    private readonly Lock _gate = new();
+    private const int ClosingThreads = 16;
 
-    private LogDirectory(string path, FileStream @lock, Dictionary<string, string> properties)
+    private readonly LogEnvironment _environment;
+    private readonly IDisposable _lock;
+    private readonly Dictionary<TopicPartition, long> _recoveryPoints;
+    private readonly Dictionary<TopicPartition, long> _logStartOffsets;
+    private readonly OffsetCheckpoint _recoveryPointFile;
+    private readonly OffsetCheckpoint _logStartOffsetFile;
+    private readonly OffsetCheckpoint _highWatermarkFile;
+    private readonly Lock _writing = new();
+    private readonly Lock _opening = new();
+    private readonly ConcurrentDictionary<TopicPartition, Log> _logs = new();
+    private bool _closed;
+
+    private LogDirectory(string path, MetaProperties identity, LogEnvironment environment, IDisposable directoryLock)
     {
-        (Path, _lock) = (path, @lock);
-        ClusterId = properties["cluster.id"];
-        DirectoryId = Uuids.Parse(properties["directory.id"]);
-        _wasClean = File.Exists(InDirectory(CleanMarker));
-        File.Delete(InDirectory(CleanMarker));
-        _highWatermarks = Checkpoints.ReadOffsets(InDirectory(HighWatermarkFile));
-        _logStarts = new(Checkpoints.ReadOffsets(InDirectory(LogStartFile)));
+        FullPath = path;
+        Identity = identity;
+        _environment = environment;
+        _lock = directoryLock;
+        _recoveryPointFile = new OffsetCheckpoint(environment.Disk, path, OffsetCheckpoint.RecoveryPoints, environment.Logger);
+        _logStartOffsetFile = new OffsetCheckpoint(environment.Disk, path, OffsetCheckpoint.LogStartOffsets, environment.Logger);
+        _highWatermarkFile = new OffsetCheckpoint(environment.Disk, path, OffsetCheckpoint.HighWatermarks, environment.Logger);
+        _recoveryPoints = _recoveryPointFile.Read();
+        _logStartOffsets = _logStartOffsetFile.Read();
+        HighWatermarks = _highWatermarkFile.Read();
+        var marker = Path.Combine(path, CleanShutdownFile);
+        WasCleanShutdown = environment.Disk.FileExists(marker);
+        PreviousBrokerEpoch = WasCleanShutdown ? ReadBrokerEpoch(environment.Disk.ReadAll(marker)) : null;
     }
 
-    public string Path { get; }
-    public string ClusterId { get; }
-    public Guid DirectoryId { get; }
+    public string FullPath { get; }
+    public MetaProperties Identity { get; }
 
-    /// <summary>Set when its disk failed: nothing is served from it until the node restarts.</summary>
-    public bool IsOffline { get; set; }
+    /// <summary>The last process closed every log of the directory.</summary>
+    public bool WasCleanShutdown { get; }
 
-    /// <summary>Takes the directory for this process, and makes it where it is not there.</summary>
-    /// <exception cref="LogDirectoryException">It belongs to another node or cluster, is in use, or cannot be written.</exception>
-    public static LogDirectory Open(string path, int nodeId, Func<Guid> newId)
+    /// <summary>The broker epoch of the process that closed cleanly; null when it did not, or did not know one.</summary>
+    public long? PreviousBrokerEpoch { get; }
+
+    /// <summary>As last checkpointed, from before this start.</summary>
+    public IReadOnlyDictionary<TopicPartition, long> HighWatermarks { get; }
+    public IReadOnlyDictionary<TopicPartition, Log> Logs => _logs;
+
+    /// <summary>Locks the directory, which is created when it is missing, and checks or writes whose it is.</summary>
+    /// <param name="clusterId">The cluster that this node belongs to.</param>
+    /// <param name="problem">What to do about it, in a sentence, when the answer is false.</param>
+    public static bool TryOpen(
+        string path, string clusterId, int nodeId, LogEnvironment environment, out LogDirectory? directory, out string problem)
     {
-        path = System.IO.Path.GetFullPath(path);
-        FileStream? taken = null;
+        directory = null;
+        path = Path.GetFullPath(path);
+        IDisposable? held = null;
         try
         {
-            Directory.CreateDirectory(path);
-            taken = new FileStream(System.IO.Path.Combine(path, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            return new LogDirectory(path, taken, ReadOrMakeProperties(path, nodeId, newId));
+            var disk = environment.Disk;
+            disk.CreateFolder(path);
+            held = disk.TryLock(Path.Combine(path, LockFile));
+            if (held is null)
+            {
+                problem = $"The log directory '{path}' is already in use by another process.";
+                return false;
+            }
+            if (!TryIdentify(disk, path, clusterId, nodeId, environment, out var identity, out problem))
+            {
+                held.Dispose();
+                return false;
+            }
+            directory = new LogDirectory(path, identity!, environment, held);
+            return true;
         }
-        catch (LogDirectoryException)
+        catch (Exception error) when (error.IsDiskError())
         {
-            taken?.Dispose();
+            held?.Dispose();
+            environment.Errors.DiskFailed(path, error);
+            problem = $"The log directory '{path}' cannot be used: {error.Message}";
+            return false;
+        }
+    }
+
+    /// <summary>Opens every partition's folder, several at a time, and takes the clean-shutdown marker away.</summary>
+    /// <param name="settings">Of a topic that may no longer exist, too: what the metadata does not know is the caller's to set aside.</param>
+    /// <param name="threads">The broker's <c>num.recovery.threads.per.data.dir</c>.</param>
+    public LoadReport LoadLogs(Func<TopicPartition, LogSettings> settings, int threads) => Guarded(() =>
+    {
+        // From here on this process appends; should it die, nothing is clean any more.
+        _environment.Disk.DeleteFile(Path.Combine(FullPath, CleanShutdownFile));
+        _environment.Disk.SyncFolder(FullPath);
+        var found = FolderSurvey.Take(_environment.Disk, FullPath);
+        foreach (var folder in found.ToDelete) _environment.Disk.DeleteFolder(folder);
+        var repaired = new ConcurrentDictionary<TopicPartition, RecoveryReport>();
+        var failures = new ConcurrentQueue<LogIOException>();
+        Parallel.ForEach(found.Partitions, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, threads) }, partition =>
+        {
+            try
+            {
+                var log = Log.Open(Path.Combine(FullPath, partition.ToString()), settings(partition), _environment, RecoveryOf(partition));
+                _logs[partition] = log;
+                if (!log.Recovery.IsClean) repaired[partition] = log.Recovery;
+            }
+            catch (LogIOException error)
+            {
+                failures.Enqueue(error);
+            }
+        });
+        if (failures.TryPeek(out var failure)) throw failure;
+        return new LoadReport(found.Stray, found.Unknown, found.ToDelete, repaired.ToImmutableDictionary());
+    });
+
+    /// <summary>Creates or opens one partition's log; the folder's name is made durable.</summary>
+    public Log OpenLog(TopicPartition topicPartition, LogSettings settings) => Guarded(() =>
+    {
+        lock (_opening)
+        {
+            if (_logs.TryGetValue(topicPartition, out var open)) return open;
+            var folder = Path.Combine(FullPath, topicPartition.ToString());
+            var log = Log.Open(folder, settings, _environment, RecoveryOf(topicPartition));
+            _environment.Disk.SyncFolder(FullPath);
+            return _logs[topicPartition] = log;
+        }
+    });
+
+    /// <summary>Closes a partition's log and deletes its folder, which is renamed first, so that a crash in between leaves no half topic.</summary>
+    public void DeleteLog(TopicPartition topicPartition)
+    {
+        if (MoveAside(topicPartition, LogFiles.DeletedFolder) is { } folder) Guarded(() => _environment.Disk.DeleteFolder(folder));
+    }
+
+    /// <summary>Closes the log of a partition that the metadata does not know, and renames its folder; the records stay there.</summary>
+    /// <returns>The folder's new path; null when there is no such log.</returns>
+    public string? SetAsideAsStray(TopicPartition topicPartition) => MoveAside(topicPartition, LogFiles.StrayFolder);
+
+    /// <summary>The volume's size and what is left of it, for DescribeLogDirs (KIP-827).</summary>
+    public (long TotalBytes, long UsableBytes) Space() => Guarded(() => _environment.Disk.Space(FullPath));
+
+    /// <summary>Writes how far each log is durable. Also due after a log was truncated, before its new records are acknowledged.</summary>
+    public void WriteRecoveryPoints() => Checkpoint(_recoveryPointFile, log => log.RecoveryPoint);
+
+    /// <summary>Writes the start of each log that does not begin with its first segment.</summary>
+    public void WriteLogStartOffsets() =>
+        Checkpoint(_logStartOffsetFile, log => log.LogStartOffset > log.FirstSegmentOffset ? log.LogStartOffset : null);
+
+    public void WriteHighWatermarks(IEnumerable<KeyValuePair<TopicPartition, long>> highWatermarks) =>
+        Guarded(() =>
+        {
+            lock (_writing) _highWatermarkFile.Write(highWatermarks.OrderBy(entry => entry.Key.ToString(), StringComparer.Ordinal));
+        });
+
+    /// <summary>Closes every log, writes the checkpoints and, when all went well, the clean-shutdown marker; then lets the directory go.</summary>
+    /// <param name="brokerEpoch">-1 when it is not known.</param>
+    public void Close(long brokerEpoch = -1)
+    {
+        if (_closed) return;
+        try
+        {
+            // Syncs of many files at once cost the disk little more than one.
+            Parallel.ForEach(_logs.Values, new ParallelOptions { MaxDegreeOfParallelism = ClosingThreads }, TryClose);
+            if (_logs.Values.All(log => log.Failure is null))
+            {
+                WriteRecoveryPoints();
+                WriteLogStartOffsets();
+                var marker = Encoding.UTF8.GetBytes($"{{\"version\":0,\"brokerEpoch\":{brokerEpoch}}}");
+                Guarded(() => _environment.Disk.Replace(Path.Combine(FullPath, CleanShutdownFile), marker, sync: true));
+            }
+        }
+        finally
+        {
+            Dispose();
+        }
+    }
+
+    /// <summary>Lets everything go without writing, as a crash would.</summary>
+    public void Dispose()
+    {
+        if (_closed) return;
+        _closed = true;
+        foreach (var log in _logs.Values) log.Dispose();
+        _lock.Dispose();
+    }
+
+    // A log that fails while it is closed has told the sink, and leaves the directory without its marker; the others close.
+    private static void TryClose(Log log)
+    {
+        try
+        {
+            log.Close();
+        }
+        catch (LogIOException)
+        {
+            log.Dispose();
+        }
+    }
+
+    private static bool TryIdentify(
+        IDisk disk, string path, string clusterId, int nodeId, LogEnvironment environment, out MetaProperties? identity, out string problem)
+    {
+        identity = MetaProperties.TryRead(disk, path, out problem);
+        if (problem.Length > 0) return false;
+        if (identity is null)
+        {
+            identity = new MetaProperties(clusterId, nodeId, environment.NextUuid());
+            identity.Write(disk, path);
+        }
+        else if (identity.ClusterId != clusterId)
+        {
+            problem = $"The log directory '{path}' belongs to the cluster '{identity.ClusterId}', and this node to '{clusterId}'.";
+        }
+        else if (identity.NodeId != nodeId)
+        {
+            problem = $"The log directory '{path}' belongs to node {identity.NodeId}, and this is node {nodeId}.";
+        }
+        return problem.Length == 0;
+    }
+
+    private static long? ReadBrokerEpoch(byte[] marker)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(marker);
+            return json.RootElement.TryGetProperty("brokerEpoch", out var epoch) && epoch.TryGetInt64(out var value) && value >= 0 ? value : null;
+        }
+        catch (JsonException)
+        {
+            // Older brokers leave the marker empty; that it is there is what counts.
+            return null;
+        }
+    }
+
+    private LogRecovery RecoveryOf(TopicPartition partition) => new(
+        WasCleanShutdown, _recoveryPoints.GetValueOrDefault(partition), _logStartOffsets.GetValueOrDefault(partition));
+
+    private string? MoveAside(TopicPartition topicPartition, Func<TopicPartition, Guid, string> name)
+    {
+        if (!_logs.TryRemove(topicPartition, out var log)) return null;
+        return Guarded(() =>
+        {
+            log.Dispose();
+            lock (_opening)
+            {
+                _recoveryPoints.Remove(topicPartition);
+                _logStartOffsets.Remove(topicPartition);
+            }
+            var target = Path.Combine(FullPath, name(topicPartition, _environment.NextUuid()));
+            _environment.Disk.MoveFolder(log.Folder, target);
+            _environment.Disk.SyncFolder(FullPath);
+            return target;
+        });
+    }
+
+    private void Checkpoint(OffsetCheckpoint file, Func<Log, long?> offset) => Guarded(() =>
+    {
+        lock (_writing)
+        {
+            file.Write(
+                from log in _logs.Values
+                orderby log.TopicPartition.Topic, log.TopicPartition.Partition
+                let value = offset(log)
+                where value is not null
+                select KeyValuePair.Create(log.TopicPartition, value.Value));
+        }
+    });
+
+    private void Guarded(Action action) => Guarded(() =>
+    {
+        action();
+        return true;
+    });
+
+    private T Guarded<T>(Func<T> function)
+    {
+        try
+        {
+            return function();
+        }
+        catch (LogIOException)
+        {
             throw;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error.IsDiskError())
         {
-            var why = taken is null && File.Exists(System.IO.Path.Combine(path, ".lock")) ? "it is in use by another process" : e.Message;
-            taken?.Dispose();
-            throw new LogDirectoryException($"The data directory {path} cannot be used: {why}. Stop the other node, or give this one a directory of its own with --data.");
+            _environment.Errors.DiskFailed(FullPath, error);
+            throw new LogIOException($"The log directory '{FullPath}' failed: {error.Message}", error);
         }
     }
-
-    /// <summary>Opens a partition's log, and verifies it when the node was not stopped cleanly.</summary>
-    public Log OpenLog(TopicPartition partition, Guid topicId, LogSettings settings, TimeProvider time)
-    {
-        var folder = InDirectory(partition.ToString());
-        var log = Log.Open(folder, settings, time, _wasClean ? long.MaxValue : 0, _logStarts.GetValueOrDefault(partition.ToString()));
-        var metadata = System.IO.Path.Combine(folder, "partition.metadata");
-        if (!File.Exists(metadata))
-        {
-            File.WriteAllText(metadata, $"version: 0\ntopic_id: {Uuids.Format(topicId)}");
-        }
-
-        return log;
-    }
-
-    /// <summary>The topic id that a partition's folder says it belongs to; null where there is no such folder or file.</summary>
-    public Guid? TopicIdOf(TopicPartition partition)
-    {
-        var metadata = System.IO.Path.Combine(InDirectory(partition.ToString()), "partition.metadata");
-        return File.Exists(metadata) && File.ReadAllText(metadata).Split("topic_id:") is [_, var id] ? Uuids.Parse(id.Trim()) : null;
-    }
-
-    /// <summary>Moves a deleted partition's folder aside and removes it.</summary>
-    public void Delete(TopicPartition partition)
-    {
-        var doomed = InDirectory($"{partition}.{Guid.NewGuid():N}-delete");
-        Directory.Move(InDirectory(partition.ToString()), doomed);
-        Directory.Delete(doomed, recursive: true);
-        if (_logStarts.TryRemove(partition.ToString(), out _))
-        {
-            SaveLogStarts();
-        }
-    }
-
-    /// <summary>The names of the folders that look like partitions.</summary>
-    public IEnumerable<string> PartitionFolders =>
-        Directory.GetDirectories(Path).Select(folder => System.IO.Path.GetFileName(folder)!).Where(name => int.TryParse(name[(name.LastIndexOf('-') + 1)..], out _));
-
-    public long HighWatermarkOf(TopicPartition partition) => _highWatermarks.GetValueOrDefault(partition.ToString());
-
-    public void SaveHighWatermarks(IEnumerable<(TopicPartition Partition, long Offset)> offsets) => Save(HighWatermarkFile, offsets);
-
-    public void SaveLogStart(TopicPartition partition, long offset)
-    {
-        _logStarts[partition.ToString()] = offset;
-        SaveLogStarts();
-    }
-
-    /// <summary>All of the directory's space and what is left of it, in bytes.</summary>
-    public (long TotalBytes, long UsableBytes) Space()
-    {
-        var drive = new DriveInfo(Path);
-        return (drive.TotalSize, drive.AvailableFreeSpace);
-    }
-
-    /// <summary>All logs are closed: the next start need not verify them.</summary>
-    public void MarkClean() => File.WriteAllText(InDirectory(CleanMarker), "{\"version\":0,\"brokerEpoch\":-1}");
-
-    public void Dispose() => _lock.Dispose();
-
-    private void SaveLogStarts()
-    {
-        lock (_gate)
-        {
-            Save(LogStartFile, _logStarts.Select(entry => (FromFolder(entry.Key), entry.Value)));
-        }
-    }
-
-    private void Save(string file, IEnumerable<(TopicPartition Partition, long Offset)> offsets) => Checkpoints.WriteAtomically(
-        InDirectory(file),
-        [.. offsets.Select(entry => string.Create(CultureInfo.InvariantCulture, $"{entry.Partition.Topic} {entry.Partition.Partition} {entry.Offset}"))]);
-
-    private static TopicPartition FromFolder(string name) =>
-        new(name[..name.LastIndexOf('-')], int.Parse(name.AsSpan(name.LastIndexOf('-') + 1), CultureInfo.InvariantCulture));
-
-    private static Dictionary<string, string> ReadOrMakeProperties(string path, int nodeId, Func<Guid> newId)
-    {
-        var file = System.IO.Path.Combine(path, "meta.properties");
-        if (!File.Exists(file))
-        {
-            File.WriteAllText(
-                file, $"version=1\nnode.id={nodeId.ToString(CultureInfo.InvariantCulture)}\ncluster.id={Uuids.Format(newId())}\ndirectory.id={Uuids.Format(newId())}\n");
-        }
-
-        var properties = File.ReadAllLines(file).Where(line => !line.StartsWith('#') && line.Contains('='))
-            .Select(line => line.Split('=', 2)).ToDictionary(pair => pair[0].Trim(), pair => pair[1].Trim());
-        if (!properties.ContainsKey("cluster.id") || !properties.ContainsKey("directory.id") || !properties.TryGetValue("node.id", out var owner))
-        {
-            throw new LogDirectoryException($"{file} lacks cluster.id, node.id or directory.id: it was not written by a node of this kind.");
-        }
-
-        return owner == nodeId.ToString(CultureInfo.InvariantCulture)
-            ? properties
-            : throw new LogDirectoryException($"The data directory {path} belongs to node {owner}, not to {nodeId}: start with --node-id {owner}, or with another --data.");
-    }
-
-    private string InDirectory(string name) => System.IO.Path.Combine(Path, name);
-}
-
-/// <summary>Kafka's text form of ids: 16 bytes in URL-safe base64 without padding.</summary>
-public static class Uuids
-{
-    public static string Format(Guid id) => Convert.ToBase64String(id.ToByteArray(bigEndian: true)).TrimEnd('=').Replace('+', '-').Replace('/', '_');
-
-    public static Guid Parse(string text) => new(Convert.FromBase64String(text.Replace('-', '+').Replace('_', '/').PadRight((text.Length + 3) / 4 * 4, '=')), bigEndian: true);
 }

@@ -1,213 +1,236 @@
-using System.Globalization;
-using Microsoft.Win32.SafeHandles;
+using System.Runtime.CompilerServices;
 using Milena.Model;
 
 namespace Milena.Storage;
 
-/// <summary>One segment of a log: its batches in a file, and the two sparse indexes over them.</summary>
-/// <remarks>Written by the log's one writer; readers hold it with <see cref="TryAcquire"/>, and its files go when the last one lets go.</remarks>
+/// <summary>A stretch of the log in one file, with its indexes.</summary>
+/// <remarks>
+/// One writer, any number of readers. Its files stay open, or readable though renamed, while somebody holds it: the log itself, or a reader
+/// between <see cref="TryAcquire"/> and <see cref="Release"/>. The last one out closes, and deletes a segment that was condemned.
+/// </remarks>
 internal sealed class Segment
 {
-    private readonly SafeFileHandle _file;
-    private readonly string _path;
-    private int _references = 1;
-    private int _size;
+    private readonly IDisk _disk;
+    private readonly LazyFile _file;
+    private int _holders = 1;
+    private volatile int _size;
+    private volatile bool _condemned;
+    private volatile bool _truncated;
+    private long _largestTimestamp = RecordBatchHeader.None;
     private int _bytesSinceIndexEntry;
-    private bool _deleted;
 
-    private Segment(string folder, long baseOffset)
+    public Segment(IDisk disk, string folder, long baseOffset, long createdMs)
     {
+        _disk = disk;
+        Folder = folder;
         BaseOffset = baseOffset;
-        _path = PathOf(folder, baseOffset, "");
-        _file = File.OpenHandle(_path + "log", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        Offsets = new SparseIndex(_path + "index", sizeof(int));
-        Times = new SparseIndex(_path + "timeindex", sizeof(long));
-        CreatedUtc = File.GetCreationTimeUtc(_path + "log");
+        CreatedMs = createdMs;
+        _file = new LazyFile(disk, PathOf(LogFiles.LogSuffix));
+        Offsets = new OffsetIndex(disk, PathOf(LogFiles.IndexSuffix), baseOffset);
+        Times = new TimeIndex(disk, PathOf(LogFiles.TimeIndexSuffix), baseOffset);
+        Transactions = new TransactionIndex(disk, PathOf(LogFiles.TransactionIndexSuffix));
     }
 
+    public string Folder { get; }
     public long BaseOffset { get; }
-    public SparseIndex Offsets { get; }
-    public SparseIndex Times { get; }
+    public long CreatedMs { get; }
+    public OffsetIndex Offsets { get; }
+    public TimeIndex Times { get; }
+    public TransactionIndex Transactions { get; }
+    public IDiskFile File => _file.Get();
+    public string Path => _file.Path;
+    public int Size => _size;
 
-    /// <summary>The largest timestamp of any record, -1 while there is none, and the last offset of the batch that has it.</summary>
-    public (long Timestamp, long Offset) MaxTimestamp { get; private set; } = (-1, -1);
+    /// <summary>-1 when the segment has no timestamps.</summary>
+    public long LargestTimestamp => Volatile.Read(ref _largestTimestamp);
 
-    /// <summary>The first record's time, by which a segment ages; null while it is empty.</summary>
+    /// <summary>Last offset of the first batch with the largest timestamp.</summary>
+    public long OffsetOfLargestTimestamp { get; private set; }
+
+    /// <summary>The maximum timestamp of the first batch, against which <c>segment.ms</c> is measured; null in an empty segment.</summary>
     public long? FirstTimestamp { get; private set; }
 
-    public DateTime CreatedUtc { get; }
+    /// <summary>Milliseconds at which retention takes the segment to have been written last.</summary>
+    public long RetentionTimestamp(long fallbackMs) => LargestTimestamp >= 0 ? LargestTimestamp : fallbackMs;
 
-    public int Size => Volatile.Read(ref _size);
+    public string PathOf(string suffix) => LogFiles.Path(Folder, BaseOffset, suffix);
 
-    public static string PathOf(string folder, long offset, string extension) =>
-        Path.Combine(folder, offset.ToString("D20", CultureInfo.InvariantCulture) + "." + extension);
+    public bool CanHold(long offset) => offset - BaseOffset is >= 0 and <= int.MaxValue;
 
-    public static Segment Open(string folder, long baseOffset)
-    {
-        var segment = new Segment(folder, baseOffset);
-        segment._size = (int)RandomAccess.GetLength(segment._file);
-        return segment;
-    }
+    /// <summary>Writes whole batches at the end. Nothing is seen of them before <see cref="Publish"/>.</summary>
+    public void Write(ReadOnlySpan<byte> batches) => File.Write(_size, batches);
 
-    /// <summary>Loads the indexes; false when they are missing or do not fit the file, so that the segment must be scanned.</summary>
-    public bool TryLoadIndexes()
-    {
-        if (!Offsets.TryLoad() || !Times.TryLoad() || Offsets.Last is { } last && last.Value >= _size)
-        {
-            Offsets.Clear();
-            Times.Clear();
-            return false;
-        }
-
-        if (Times.Last is { } time)
-        {
-            MaxTimestamp = (time.Key, BaseOffset + time.Value);
-        }
-
-        if (ReadHeader(0, _size) is { } first)
-        {
-            FirstTimestamp = first.MaxTimestamp;
-        }
-
-        return true;
-    }
-
-    /// <summary>Appends one batch whose header is given; the caller has stamped it.</summary>
-    public void Append(ReadOnlySpan<byte> batch, in RecordBatchHeader header, int indexIntervalBytes)
-    {
-        var position = _size;
-        RandomAccess.Write(_file, batch, position);
-        Indexed(header, position, indexIntervalBytes);
-        Volatile.Write(ref _size, position + batch.Length);
-    }
-
-    /// <summary>Notes a batch that stands at a position in the indexes.</summary>
-    public void Indexed(in RecordBatchHeader header, int position, int indexIntervalBytes)
+    /// <summary>Notes one batch at <paramref name="position"/> in the indexes.</summary>
+    public void Index(in RecordBatchHeader header, int position, int indexIntervalBytes)
     {
         FirstTimestamp ??= header.MaxTimestamp;
-        if (header.MaxTimestamp > MaxTimestamp.Timestamp)
-        {
-            MaxTimestamp = (header.MaxTimestamp, header.LastOffset);
-        }
-
+        NoteTimestamp(header.MaxTimestamp, header.LastOffset);
         if (_bytesSinceIndexEntry > indexIntervalBytes)
         {
-            Offsets.Append(header.LastOffset - BaseOffset, position);
-            AppendTime();
+            Offsets.Append(header.LastOffset, position);
+            Times.MaybeAppend(_largestTimestamp, OffsetOfLargestTimestamp);
             _bytesSinceIndexEntry = 0;
         }
-
-        _bytesSinceIndexEntry += header.Size;
+        _bytesSinceIndexEntry += header.SizeInBytes;
     }
 
-    /// <summary>The time index ends with the largest time, so that a loaded segment knows it.</summary>
-    public void SaveIndexes()
-    {
-        AppendTime();
-        Offsets.Save();
-        Times.Save();
-    }
+    public void Publish(int size) => _size = size;
 
-    public int Read(int position, Span<byte> destination) => RandomAccess.Read(_file, destination, position);
+    /// <summary>Takes back what a failed write may have left behind the end. The next recovery does it, should this fail too.</summary>
+    public void CutToSize() => File.SetLength(_size);
 
-    /// <summary>The header of the batch at a position, null where no whole one lies before <paramref name="end"/>.</summary>
-    public RecordBatchHeader? ReadHeader(int position, int end)
+    public void Preallocate(int bytes) => File.SetLength(bytes);
+
+    /// <summary>Where the batch is that holds <paramref name="offset"/>, or the first one after it.</summary>
+    /// <returns>False when there is none before <paramref name="end"/>, a position.</returns>
+    [SkipLocalsInit]
+    public bool TryLocate(long offset, int end, out int position, out RecordBatchHeader header)
     {
-        if (end - position < RecordBatchHeader.Bytes)
+        Span<byte> buffer = stackalloc byte[BatchScanner.BufferBytes];
+        var scanner = new BatchScanner(File, Math.Min(end, Offsets.Floor(offset).Position), end, buffer);
+        while (scanner.MoveNext())
         {
-            return null;
+            if (scanner.Header.LastOffset < offset) continue;
+            position = scanner.Position;
+            header = scanner.Header;
+            return true;
         }
-
-        Span<byte> bytes = stackalloc byte[RecordBatchHeader.Bytes];
-        return Read(position, bytes) == bytes.Length && RecordBatchHeader.TryRead(bytes, out var header) && header.Size <= end - position ? header : null;
+        position = end;
+        header = default;
+        return false;
     }
 
-    /// <summary>Where the batch that holds an offset, or the first one after it, begins; <paramref name="end"/> when all are before it.</summary>
-    public int PositionOf(long offset, int end)
+    /// <summary>Restores timestamps from the indexes and the batches behind the last index entry of an intact segment.</summary>
+    /// <returns>The offset after the last batch; null when the file does not end with one.</returns>
+    [SkipLocalsInit]
+    public long? ReadTail()
     {
-        // An index entry names the last offset of its batch: the entry before the wanted offset is a safe place to start.
-        var position = Offsets.Floor(offset - BaseOffset - 1)?.Value ?? 0;
-        while (position < end && ReadHeader(position, end) is { } header)
+        var (timestamp, offset) = Times.Last;
+        Volatile.Write(ref _largestTimestamp, timestamp);
+        OffsetOfLargestTimestamp = offset;
+        Span<byte> buffer = stackalloc byte[BatchScanner.BufferBytes];
+        var first = new BatchScanner(File, 0, _size, buffer);
+        if (_size > 0 && first.MoveNext()) FirstTimestamp = first.Header.MaxTimestamp;
+
+        var next = BaseOffset;
+        var scanner = new BatchScanner(File, Offsets.Count == 0 ? 0 : Offsets.At(Offsets.Count - 1).Position, _size, buffer);
+        while (scanner.MoveNext())
         {
-            if (header.LastOffset >= offset)
-            {
-                return position;
-            }
-
-            position += header.Size;
+            NoteTimestamp(scanner.Header.MaxTimestamp, scanner.Header.LastOffset);
+            if (scanner.Header.NextOffset <= next) return null;
+            next = scanner.Header.NextOffset;
         }
-
-        return end;
+        return scanner.Damaged ? null : next;
     }
 
-    public void Truncate(int size)
+    /// <summary>Only the time index is read: good for a sealed segment.</summary>
+    public void ReadLargestTimestamp()
     {
-        RandomAccess.SetLength(_file, size);
-        Volatile.Write(ref _size, size);
-        Offsets.TrimEnd(entry => entry.Value >= size);
-        var end = ReadHeader(0, size) is null ? BaseOffset : LastOffsetBefore(size) + 1;
-        Times.TrimEnd(entry => BaseOffset + entry.Value >= end);
-        MaxTimestamp = Times.Last is { } time ? (time.Key, BaseOffset + time.Value) : (-1, -1);
-        FirstTimestamp = ReadHeader(0, size)?.MaxTimestamp;
+        var (timestamp, offset) = Times.Last;
+        Volatile.Write(ref _largestTimestamp, timestamp);
+        OffsetOfLargestTimestamp = offset;
     }
 
-    public void Flush() => RandomAccess.FlushToDisk(_file);
+    /// <summary>Forgets what the indexes and timestamps say, before they are rebuilt.</summary>
+    public void ResetIndexes()
+    {
+        Offsets.File.MakeEmptyAndWritable();
+        Times.File.MakeEmptyAndWritable();
+        FirstTimestamp = null;
+        Volatile.Write(ref _largestTimestamp, RecordBatchHeader.None);
+        OffsetOfLargestTimestamp = BaseOffset;
+        _bytesSinceIndexEntry = 0;
+    }
+
+    public void MakeWritable()
+    {
+        Offsets.File.MakeWritable();
+        Times.File.MakeWritable();
+    }
+
+    /// <summary>No more batches come: the time index gets its closing entry, the files their final length.</summary>
+    public void Seal(bool trim)
+    {
+        Times.MaybeAppend(_largestTimestamp, OffsetOfLargestTimestamp);
+        Offsets.File.Seal();
+        Times.File.Seal();
+        if (trim) CutToSize();
+    }
+
+    /// <summary>Makes everything durable that is in the segment now. Safe beside the writer.</summary>
+    public void Sync()
+    {
+        if (_size > 0 || _truncated) File.Sync();
+        Offsets.File.Persist(sync: true);
+        Times.File.Persist(sync: true);
+        Transactions.Sync();
+    }
+
+    /// <summary>Drops the batches from <paramref name="offset"/> on.</summary>
+    /// <returns>Bytes dropped.</returns>
+    public int TruncateTo(long offset)
+    {
+        var size = _size;
+        TryLocate(offset, size, out var position, out _);
+        Offsets.TruncateTo(offset);
+        Times.TruncateTo(offset);
+        MakeWritable();
+        Transactions.TruncateTo(offset);
+        _size = position;
+        _truncated = true;
+        _bytesSinceIndexEntry = 0;
+        File.SetLength(position);
+        FirstTimestamp = null;
+        ReadTail();
+        return size - position;
+    }
 
     public bool TryAcquire()
     {
-        int seen;
-        do
+        var holders = Volatile.Read(ref _holders);
+        while (holders > 0)
         {
-            seen = Volatile.Read(ref _references);
-            if (seen == 0)
-            {
-                return false;
-            }
+            var seen = Interlocked.CompareExchange(ref _holders, holders + 1, holders);
+            if (seen == holders) return true;
+            holders = seen;
         }
-        while (Interlocked.CompareExchange(ref _references, seen + 1, seen) != seen);
-        return true;
+        return false;
     }
 
     public void Release()
     {
-        if (Interlocked.Decrement(ref _references) == 0)
-        {
-            _file.Dispose();
-            if (_deleted)
-            {
-                foreach (var extension in (string[])["log", "index", "timeindex", "txnindex"])
-                {
-                    File.Delete(_path + extension);
-                }
-            }
-        }
+        if (Interlocked.Decrement(ref _holders) > 0) return;
+        CloseFiles();
+        if (_condemned) DeleteFiles();
     }
 
-    /// <summary>The owner's own reference goes; the files follow when the last reader is done.</summary>
-    public void Delete()
+    /// <summary>Renames the files to <c>.deleted</c>; they are deleted with the last <see cref="Release"/>.</summary>
+    public void Condemn()
     {
-        _deleted = true;
-        Release();
+        _condemned = true;
+        _file.Rename(PathOf(LogFiles.LogSuffix) + LogFiles.DeletedSuffix);
+        Offsets.File.Rename(PathOf(LogFiles.IndexSuffix) + LogFiles.DeletedSuffix);
+        Times.File.Rename(PathOf(LogFiles.TimeIndexSuffix) + LogFiles.DeletedSuffix);
+        Transactions.File.Rename(PathOf(LogFiles.TransactionIndexSuffix) + LogFiles.DeletedSuffix);
     }
 
-    private long LastOffsetBefore(int end)
+    private void CloseFiles()
     {
-        var position = Offsets.Last?.Value ?? 0;
-        var last = BaseOffset - 1;
-        while (ReadHeader(position, end) is { } header)
-        {
-            last = header.LastOffset;
-            position += header.Size;
-        }
-
-        return last;
+        _file.Dispose();
+        Offsets.Dispose();
+        Times.Dispose();
+        Transactions.Dispose();
     }
 
-    private void AppendTime()
+    private void DeleteFiles()
     {
-        if (MaxTimestamp.Timestamp > (Times.Last?.Key ?? -1))
-        {
-            Times.Append(MaxTimestamp.Timestamp, (int)(MaxTimestamp.Offset - BaseOffset));
-        }
+        foreach (var path in (string[])[_file.Path, Offsets.File.Path, Times.File.Path, Transactions.File.Path]) _disk.DeleteFile(path);
+    }
+
+    private void NoteTimestamp(long timestamp, long lastOffset)
+    {
+        if (timestamp <= _largestTimestamp) return;
+        OffsetOfLargestTimestamp = lastOffset;
+        Volatile.Write(ref _largestTimestamp, timestamp);
     }
 }

@@ -1,6 +1,7 @@
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Replication;
+using Milena.Storage;
 
 namespace Milena.Broker.Fetching;
 
@@ -14,7 +15,7 @@ public sealed class FetchReader(BrokerContext broker)
         foreach (var state in partitions)
         {
             var data = new FetchResponse.PartitionData { PartitionIndex = state.Key.Partition, HighWatermark = -1, Records = Records.Empty };
-            var error = ReadPartition(state, data, limits, (int)Math.Min(left, state.MaxBytes), atLeastOneBatch: result.Bytes == 0);
+            var error = TryReadPartition(state, data, limits, (int)Math.Min(left, state.MaxBytes), atLeastOneBatch: result.Bytes == 0);
             if (error != ErrorCode.None)
             {
                 data.ErrorCode = error;
@@ -43,6 +44,19 @@ public sealed class FetchReader(BrokerContext broker)
         }
 
         return replicas;
+    }
+
+    private ErrorCode TryReadPartition(FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch)
+    {
+        try
+        {
+            return ReadPartition(state, data, limits, maxBytes, atLeastOneBatch);
+        }
+        catch (LogIOException)
+        {
+            // The disk's failure was told where it happened; the other partitions may lie on another one.
+            return ErrorCode.KafkaStorageError;
+        }
     }
 
     private ErrorCode ReadPartition(FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch)
@@ -77,10 +91,10 @@ public sealed class FetchReader(BrokerContext broker)
         var end = limits.Committed ? lastStable : highWatermark;
         if (state.FetchOffset < end && (maxBytes > 0 || atLeastOneBatch))
         {
-            var readError = log.Read(state.FetchOffset, end, maxBytes, atLeastOneBatch, out var slice);
-            if (readError != ErrorCode.None)
+            var slice = log.Read(state.FetchOffset, end, maxBytes, atLeastOneBatch, out var info);
+            if (info.Error != ErrorCode.None)
             {
-                return readError;
+                return info.Error;
             }
 
             if (slice is not null)

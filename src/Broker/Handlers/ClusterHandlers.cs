@@ -82,7 +82,7 @@ public sealed class DescribeTopicPartitionsHandler(BrokerContext broker) : ApiHa
     {
         next = null;
         var described = new DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic { Name = name, IsInternal = TopicNames.IsInternal(name) };
-        if (TopicNames.Check(name) is not null)
+        if (!TopicNames.IsValid(name))
         {
             described.ErrorCode = ErrorCode.InvalidTopicException;
             return described;
@@ -113,17 +113,17 @@ public sealed class DescribeLogDirsHandler(BrokerContext broker) : ApiHandler<De
     {
         var wanted = request.Topics?.SelectMany(topic => topic.Partitions.Select(partition => new TopicPartition(topic.Topic, partition))).ToHashSet();
         var response = new DescribeLogDirsResponse();
-        foreach (var directory in broker.Replicas.LogDirectories)
+        foreach (var directory in broker.Replicas.LogDirectories.All)
         {
-            var result = new DescribeLogDirsResponse.DescribeLogDirsResult { LogDir = directory.Path };
-            if (directory.IsOffline)
+            var result = new DescribeLogDirsResponse.DescribeLogDirsResult { LogDir = directory.FullPath };
+            if (broker.Replicas.LogDirectories.IsOffline(directory.FullPath))
             {
                 result.ErrorCode = ErrorCode.KafkaStorageError;
             }
             else
             {
                 (result.TotalBytes, result.UsableBytes) = directory.Space();
-                result.Topics.AddRange(Describe(directory.Path, wanted));
+                result.Topics.AddRange(Describe(directory.FullPath, wanted));
             }
 
             response.Results.Add(result);

@@ -40,7 +40,7 @@ public sealed class DescribeConfigsHandler(BrokerContext broker) : ApiHandler<De
 
     private (ErrorCode Error, string? Message) Check(ConfigResource target) => target.Type switch
     {
-        ConfigResourceType.Topic when TopicNames.Check(target.Name) is { } wrong => (ErrorCode.InvalidTopicException, wrong),
+        ConfigResourceType.Topic when !TopicNames.TryValidate(target.Name, out var wrong) => (ErrorCode.InvalidTopicException, wrong),
         ConfigResourceType.Topic when broker.Image.FindTopic(target.Name) is null => (ErrorCode.UnknownTopicOrPartition, "This server does not host this topic-partition."),
         ConfigResourceType.Topic => (ErrorCode.None, null),
         ConfigResourceType.Broker when target.Name.Length == 0 => (ErrorCode.None, null),

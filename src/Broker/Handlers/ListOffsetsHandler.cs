@@ -1,6 +1,7 @@
 using Milena.Model;
 using Milena.Network;
 using Milena.Protocol;
+using Milena.Storage;
 
 namespace Milena.Broker.Handlers;
 
@@ -30,13 +31,26 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
             {
                 answers.Partitions.Add(repeated.Contains((topic.Name, partition.PartitionIndex))
                     ? new() { PartitionIndex = partition.PartitionIndex, ErrorCode = ErrorCode.InvalidRequest }
-                    : Find(request, topic.Name, partition, context.ApiVersion));
+                    : TryFind(request, topic.Name, partition, context.ApiVersion));
             }
 
             response.Topics.Add(answers);
         }
 
         return Answer(response);
+    }
+
+    private ListOffsetsResponse.ListOffsetsPartitionResponse TryFind(
+        ListOffsetsRequest request, string topic, ListOffsetsRequest.ListOffsetsPartition wanted, short version)
+    {
+        try
+        {
+            return Find(request, topic, wanted, version);
+        }
+        catch (LogIOException)
+        {
+            return new() { PartitionIndex = wanted.PartitionIndex, ErrorCode = ErrorCode.KafkaStorageError };
+        }
     }
 
     private ListOffsetsResponse.ListOffsetsPartitionResponse Find(
@@ -65,17 +79,17 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
                 (answer.Offset, answer.LeaderEpoch) = (end, replica.Leadership.Epoch);
                 break;
             case Earliest or EarliestLocal:
-                (answer.Offset, answer.LeaderEpoch) = (log.LogStartOffset, log.EpochOf(log.LogStartOffset) ?? -1);
+                (answer.Offset, answer.LeaderEpoch) = (log.LogStartOffset, log.LeaderEpochs.EpochOf(log.LogStartOffset) ?? -1);
                 break;
             case LatestTiered or EarliestPendingUpload:
                 // Nothing is tiered: the answer for both is "no such offset".
                 break;
             default:
-                var found = wanted.Timestamp == MaxTimestamp ? log.FindMaxTimestamp() : log.FindByTimestamp(wanted.Timestamp);
+                var found = wanted.Timestamp == MaxTimestamp ? log.FindMaxTimestamp() : log.FindByTimestamp(wanted.Timestamp, end);
                 // An offset that consumers may not read yet does not exist for them yet.
-                if (found is { } record && record.Offset < end)
+                if (found.IsFound && found.Offset < end)
                 {
-                    (answer.Offset, answer.Timestamp, answer.LeaderEpoch) = (record.Offset, record.Timestamp, log.EpochOf(record.Offset) ?? -1);
+                    (answer.Offset, answer.Timestamp, answer.LeaderEpoch) = (found.Offset, found.TimestampMs, found.LeaderEpoch);
                 }
 
                 break;

@@ -76,7 +76,7 @@ public sealed class MetadataHandler(BrokerContext broker, TopicAutoCreation auto
         }
 
         var name = wanted.Name ?? "";
-        var error = TopicNames.Check(name) is not null ? ErrorCode.InvalidTopicException
+        var error = !TopicNames.IsValid(name) ? ErrorCode.InvalidTopicException
             : refused.GetValueOrDefault(name) is var refusal and not ErrorCode.None ? refusal
             : ErrorCode.UnknownTopicOrPartition;
         return new() { ErrorCode = error, Name = name, IsInternal = TopicNames.IsInternal(name) };

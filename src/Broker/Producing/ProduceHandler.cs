@@ -8,7 +8,7 @@ using Milena.Replication;
 namespace Milena.Broker.Producing;
 
 /// <summary>Appends record batches. Each is verified here, on the connection's thread, and handed to its replica before the next request is looked at.</summary>
-public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : ApiHandler<ProduceRequest>(ApiKey.Produce)
+public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceRequest>(ApiKey.Produce)
 {
     private const short LeaderHintVersion = 10;
 
@@ -17,6 +17,9 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
     {
         public ProduceResponse.PartitionProduceResponse Response;
         public ValueTask<AppendOutcome> Outcome;
+
+        /// <summary>A recompressed batch, which the replica reads until it has answered.</summary>
+        public PooledBytes? Replacement;
         public bool IsPending;
     }
 
@@ -77,18 +80,26 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
         response.ErrorCode = broker.FindLeader(new TopicPartition(name, partition.Index), currentLeaderEpoch: -1, out var replica);
         if (response.ErrorCode == ErrorCode.None)
         {
-            Append(request, name, partition, replica!, ref part);
+            Append(request, partition, replica!, ref part);
         }
 
         return part;
     }
 
-    private void Append(ProduceRequest request, string topic, ProduceRequest.PartitionProduceData partition, Replica replica, ref Part part)
+    private void Append(ProduceRequest request, ProduceRequest.PartitionProduceData partition, Replica replica, ref Part part)
     {
         // The frame is this request's own, so its bytes may be stamped in place.
-        var batch = MemoryMarshal.AsMemory(partition.Records.Memory);
-        var validated = BatchValidator.Validate(batch, rules.Of(topic), broker.Time.GetUtcNow().ToUnixTimeMilliseconds());
-        if (validated.Error != ErrorCode.None)
+        var records = MemoryMarshal.AsMemory(partition.Records.Memory);
+        part.Response.ErrorCode = ProducedRecords.FindBatch(records.Span, out var length, out var message);
+        if (part.Response.ErrorCode != ErrorCode.None)
+        {
+            part.Response.ErrorMessage = message;
+            return;
+        }
+
+        var batch = records[..length];
+        var validated = BatchValidator.Validate(batch.Span, replica.Log.Settings.Rules(broker.Time.GetUtcNow().ToUnixTimeMilliseconds()));
+        if (!validated.IsValid)
         {
             Refuse(part.Response, validated);
             return;
@@ -97,11 +108,11 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
         var completion = AppendCompletion.Rent();
         part.Outcome = completion.Task;
         part.IsPending = true;
-        part.Response.LogAppendTimeMs = validated.LogAppendTimeMs;
-        replica.Actor.Tell(new ReplicaActor.Append(validated.Batch, request.Acks, completion), ActorRefs.NoSender);
+        part.Replacement = validated.Replacement;
+        replica.Actor.Tell(new ReplicaActor.Append(validated.Replacement?.Memory ?? batch, request.Acks, completion), ActorRefs.NoSender);
     }
 
-    private static void Refuse(ProduceResponse.PartitionProduceResponse response, BatchValidation validated)
+    private static void Refuse(ProduceResponse.PartitionProduceResponse response, in BatchValidation validated)
     {
         (response.ErrorCode, response.ErrorMessage) = (validated.Error, validated.Message);
         foreach (var record in validated.RecordErrors ?? [])
@@ -117,6 +128,7 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
             if (part.IsPending)
             {
                 Take(await part.Outcome, part.Response);
+                part.Replacement?.Dispose();
             }
         }
 
@@ -141,10 +153,8 @@ public sealed class ProduceHandler(BrokerContext broker, TopicRules rules) : Api
         response.ErrorCode = outcome.Error;
         response.BaseOffset = outcome.BaseOffset;
         response.LogStartOffset = outcome.LogStartOffset;
-        if (outcome.Error != ErrorCode.None)
-        {
-            response.LogAppendTimeMs = -1;
-        }
+        response.LogAppendTimeMs = outcome.LogAppendTimeMs;
+        response.ErrorMessage = outcome.Message;
     }
 
     /// <summary>Tells a client that came to the wrong broker which one leads, so that it need not ask for metadata first (KIP-951).</summary>

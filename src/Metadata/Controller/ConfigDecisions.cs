@@ -111,7 +111,7 @@ public static class AlterConfigsDecision
 
     private static (ErrorCode, string)? CheckTarget(MetadataImage image, ConfigResource target) => target.Type switch
     {
-        ConfigResourceType.Topic when TopicNames.Check(target.Name) is { } wrong => (ErrorCode.InvalidTopicException, wrong),
+        ConfigResourceType.Topic when !TopicNames.TryValidate(target.Name, out var wrong) => (ErrorCode.InvalidTopicException, wrong),
         ConfigResourceType.Topic when image.FindTopic(target.Name) is null =>
             (ErrorCode.UnknownTopicOrPartition, $"The topic '{target.Name}' does not exist."),
         ConfigResourceType.Topic => null,

@@ -36,7 +36,7 @@ public static class CreateTopicsDecision
         Dictionary<string, string> created,
         List<IMessage> records)
     {
-        if (TopicNames.Check(topic.Name) is { } wrongName)
+        if (!TopicNames.TryValidate(topic.Name, out var wrongName))
         {
             return Refusal(topic.Name, ErrorCode.InvalidTopicException, wrongName);
         }

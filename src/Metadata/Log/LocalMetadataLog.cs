@@ -19,28 +19,27 @@ public sealed class LocalMetadataLog : IMetadataLog
 
     private LocalMetadataLog(Storage.Log log, TimeProvider time) => (_log, _time) = (log, time);
 
+    /// <summary>What opening it repaired.</summary>
+    public RecoveryReport Recovery => _log.Recovery;
+
     public long EndOffset => _log.LogEndOffset;
 
     /// <param name="directory">The log directory that holds <c>__cluster_metadata-0</c>, made where it is missing.</param>
     /// <exception cref="LogIOException">The disk refused.</exception>
-    public static LocalMetadataLog Open(string directory, TimeProvider time)
+    public static LocalMetadataLog Open(LogDirectory directory, LogEnvironment environment)
     {
         // Nothing of it is dropped by age or size: the whole history is replayed at start.
-        var settings = new LogSettings { RetentionMs = -1, DeletesOldSegments = false };
-        return new LocalMetadataLog(Storage.Log.Open(Path.Combine(directory, "__cluster_metadata-0"), settings, time), time);
+        var settings = new LogSettings { RetentionMs = LogSettings.Unlimited, CleanupPolicy = CleanupPolicies.None };
+        var folder = Path.Combine(directory.FullPath, new TopicPartition(TopicNames.ClusterMetadata, 0).ToString());
+        var log = Storage.Log.Open(folder, settings, environment, new LogRecovery(directory.WasCleanShutdown));
+        return new LocalMetadataLog(log, environment.Clock);
     }
 
     public void Start(IMetadataLogListener listener)
     {
-        foreach (var batch in RecordSearch.Batches(_log, _log.LogStartOffset, _log.LogEndOffset))
-        {
-            RecordBatchHeader.TryRead(batch.Span, out var header);
-            _epoch = Math.Max(_epoch, header.LeaderEpoch);
-            listener.Committed(Decode(batch), header.LastOffset, header.LeaderEpoch, isSnapshot: false);
-        }
-
+        Replay(listener);
         _epoch++;
-        _log.AssignEpoch(_epoch, _log.LogEndOffset);
+        _log.AssignLeaderEpoch(_epoch);
         _committing = Task.Factory.StartNew(() => CommitAsync(listener), TaskCreationOptions.LongRunning).Unwrap();
         listener.BecameLeader(_epoch);
     }
@@ -66,7 +65,20 @@ public sealed class LocalMetadataLog : IMetadataLog
     {
         _appended.Writer.TryComplete();
         await _committing;
-        _log.Dispose();
+        CloseLog();
+    }
+
+    private void CloseLog()
+    {
+        try
+        {
+            _log.Close();
+        }
+        catch (LogIOException)
+        {
+            // The disk failed before, and the error sink was told; what was committed is on it.
+            _log.Dispose();
+        }
     }
 
     /// <summary>One flush commits all that was appended before it.</summary>
@@ -98,23 +110,33 @@ public sealed class LocalMetadataLog : IMetadataLog
         }
     }
 
-    private static List<IMessage> Decode(ReadOnlyMemory<byte> batch)
+    /// <summary>Tells the listener batch by batch, as the records were decided.</summary>
+    private void Replay(IMetadataLogListener listener)
     {
-        RecordBatchHeader.TryRead(batch.Span, out var header);
-        var records = new List<IMessage>(header.RecordCount);
-        if (header.IsControl || !RecordSearch.TryUnpack(batch, header, out var section))
+        var decided = new List<IMessage>();
+        var current = default(RecordBatchHeader);
+        void Tell()
         {
-            return records;
+            if (decided.Count > 0)
+            {
+                listener.Committed([.. decided], current.LastOffset, current.LeaderEpoch, isSnapshot: false);
+                decided.Clear();
+            }
         }
 
-        var reader = new RecordReader(section.Span);
-        while (!reader.IsAtEnd && reader.TryRead(out var record))
+        LogReplay.Run(_log, _log.LogStartOffset, _log.LogEndOffset, (in RecordBatchHeader header, in RecordView record) =>
         {
-            records.Add(MetadataRecords.TryDecode(record.Value.ToArray(), out var decoded)
+            if (header.BaseOffset != current.BaseOffset)
+            {
+                Tell();
+            }
+
+            current = header;
+            decided.Add(MetadataRecords.TryDecode(record.Value.ToArray(), out var decoded)
                 ? decoded
                 : throw new InvalidDataException($"The metadata log holds a record at offset {header.BaseOffset + record.OffsetDelta} that this version cannot read."));
-        }
-
-        return records;
+        });
+        Tell();
+        _epoch = Math.Max(_epoch, _log.LeaderEpochs.Latest ?? 0);
     }
 }

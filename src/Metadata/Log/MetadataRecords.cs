@@ -11,10 +11,10 @@ public static class MetadataRecords
 
     public static byte[] ToBatch(IReadOnlyList<IMessage> records, long nowMs)
     {
-        var builder = new RecordBatchBuilder();
+        using var builder = new RecordBatchBuilder();
         foreach (var record in records)
         {
-            builder.Add(null, Encode(record), nowMs);
+            builder.Add(nowMs, null, Encode(record));
         }
 
         return builder.Build();

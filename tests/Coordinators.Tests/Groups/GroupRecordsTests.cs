@@ -15,15 +15,15 @@ public sealed class GroupRecordsTests
         var records = new List<(byte[] Key, byte[]? Value)>();
         for (var position = 0; position < log.Length;)
         {
-            Assert.True(RecordBatchHeader.TryRead(log.AsSpan(position), out var header));
-            var reader = new RecordReader(log.AsSpan(position + RecordBatchHeader.Bytes, header.Size - RecordBatchHeader.Bytes));
-            while (!reader.IsAtEnd)
+            Assert.Equal(ErrorCode.None, RecordBatchHeader.TryRead(log.AsSpan(position), out var header));
+            var reader = new RecordReader(log.AsSpan(position + RecordBatchHeader.Size, header.SizeInBytes - RecordBatchHeader.Size));
+            while (!reader.AtEnd)
             {
                 Assert.True(reader.TryRead(out var record));
-                records.Add((record.Key.ToArray(), record.ValueIsNull ? null : record.Value.ToArray()));
+                records.Add((record.Key.ToArray(), record.HasValue ? record.Value.ToArray() : null));
             }
 
-            position += header.Size;
+            position += header.SizeInBytes;
         }
 
         return records;

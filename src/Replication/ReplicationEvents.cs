@@ -1,0 +1,20 @@
+using Microsoft.Extensions.Logging;
+using Milena.Model;
+
+namespace Milena.Replication;
+
+/// <summary>What the room writes to the program's log outside its actors.</summary>
+internal static partial class ReplicationEvents
+{
+    [LoggerMessage(1, LogLevel.Error, "{Path}: the log directory failed and is offline; its partitions answer KAFKA_STORAGE_ERROR until this node is restarted")]
+    public static partial void DirectoryOffline(ILogger logger, string path, Exception error);
+
+    [LoggerMessage(2, LogLevel.Warning, "{Partition}: the metadata does not place it here; its records were set aside in {Folder}, which nothing deletes")]
+    public static partial void StraySetAside(ILogger logger, TopicPartition partition, string folder);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Folder} was set aside as a stray by an earlier start; delete it when its records are not wanted")]
+    public static partial void StrayKept(ILogger logger, string folder);
+
+    [LoggerMessage(4, LogLevel.Error, "{Path}: the checkpoints cannot be written")]
+    public static partial void CheckpointFailed(ILogger logger, string path, Exception error);
+}

@@ -1,0 +1,62 @@
+using System.Buffers.Binary;
+
+namespace Milena.Storage;
+
+/// <summary>Sparse map from offsets to positions: int32 offset relative to the segment's base, int32 position of the batch that holds it.</summary>
+internal sealed class OffsetIndex(IDisk disk, string path, long baseOffset) : IDisposable
+{
+    public const int EntryBytes = 8;
+    private readonly IndexFile _entries = new(disk, path, EntryBytes);
+
+    public IndexFile File => _entries;
+    public int Count => _entries.Count;
+
+    /// <summary>A sealed index whose last entry fits the segment; false when it has to be rebuilt.</summary>
+    public bool TryOpen(int segmentBytes)
+    {
+        if (!_entries.TryOpenSealed()) return false;
+        if (Count == 0) return true;
+        var (offset, position) = At(Count - 1);
+        return offset >= baseOffset && position >= 0 && position < segmentBytes && (Count == 1 || At(0).Offset < offset);
+    }
+
+    /// <param name="lastOffset">Last offset of the batch at <paramref name="position"/>.</param>
+    public void Append(long lastOffset, int position)
+    {
+        Span<byte> entry = stackalloc byte[EntryBytes];
+        BinaryPrimitives.WriteInt32BigEndian(entry, checked((int)(lastOffset - baseOffset)));
+        BinaryPrimitives.WriteInt32BigEndian(entry[4..], position);
+        _entries.Append(entry);
+    }
+
+    public (long Offset, int Position) At(int index)
+    {
+        Span<byte> entry = stackalloc byte[EntryBytes];
+        _entries.Read(index, entry);
+        return (baseOffset + BinaryPrimitives.ReadInt32BigEndian(entry), BinaryPrimitives.ReadInt32BigEndian(entry[4..]));
+    }
+
+    /// <summary>The entry of the largest offset that is not above <paramref name="offset"/>; the segment's start when there is none.</summary>
+    public (long Offset, int Position) Floor(long offset)
+    {
+        var index = FloorIndex(offset);
+        return index < 0 ? (baseOffset, 0) : At(index);
+    }
+
+    /// <summary>Drops the entries of <paramref name="offset"/> and above.</summary>
+    public void TruncateTo(long offset) => _entries.Truncate(FloorIndex(offset - 1) + 1);
+
+    public void Dispose() => _entries.Dispose();
+
+    private int FloorIndex(long offset)
+    {
+        int low = 0, high = Count - 1;
+        while (low <= high)
+        {
+            var middle = (low + high) >>> 1;
+            if (At(middle).Offset <= offset) low = middle + 1;
+            else high = middle - 1;
+        }
+        return high;
+    }
+}
