@@ -19,6 +19,8 @@ public sealed record BrokerContext(
     TimeProvider Time,
     ILoggerFactory Logs)
 {
+    private static readonly TimeSpan MaxLeaderWait = TimeSpan.FromSeconds(5);
+
     public MetadataImage Image => Metadata.Current;
 
     /// <summary>The broker that a topic partition's leader is, where clients of that listener reach it; null when it has none.</summary>
@@ -40,6 +42,24 @@ public sealed record BrokerContext(
 
         name = topic.Name;
         return ErrorCode.None;
+    }
+
+    /// <summary>
+    /// Waits, for a bounded time, until the replicas that this broker leads of these topics have started. A client that hears of a topic
+    /// too early is told NOT_LEADER_OR_FOLLOWER, and one that has several requests on the way then resends them out of order.
+    /// </summary>
+    public async Task WhenLeadingAsync(IEnumerable<string> topics)
+    {
+        var image = Image;
+        var led = topics.Select(image.FindTopic).OfType<TopicImage>()
+            .SelectMany(topic => topic.Partitions.Select((partition, index) => (partition.Leader, Partition: new TopicPartition(topic.Name, index))))
+            .Where(one => one.Leader == BrokerId)
+            .Select(one => one.Partition)
+            .ToList();
+        if (!led.TrueForAll(Replicas.Directory.IsLeading))
+        {
+            await Replicas.Directory.WhenLeadingAsync(led, MaxLeaderWait, Time);
+        }
     }
 
     /// <summary>The replica that must answer for a partition, or why there is none.</summary>

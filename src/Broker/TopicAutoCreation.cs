@@ -7,8 +7,6 @@ namespace Milena.Broker;
 /// <summary>Creates topics that clients ask for before anybody made them, and the internal topics at their first use.</summary>
 public sealed class TopicAutoCreation(BrokerContext broker)
 {
-    public const string OffsetsTopic = "__consumer_offsets";
-
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Whether the broker makes a topic that a client names (<c>auto.create.topics.enable</c>). Internal topics are always made.</summary>
@@ -21,6 +19,7 @@ public sealed class TopicAutoCreation(BrokerContext broker)
         try
         {
             var response = await broker.Controller.AskAsync<CreateTopicsResponse>(request, Timeout);
+            await broker.WhenLeadingAsync(response.Topics.Where(topic => topic.ErrorCode == ErrorCode.None).Select(topic => topic.Name));
             return response.Topics.ToDictionary(
                 topic => topic.Name,
                 topic => topic.ErrorCode == ErrorCode.TopicAlreadyExists ? ErrorCode.None : topic.ErrorCode);
@@ -31,7 +30,7 @@ public sealed class TopicAutoCreation(BrokerContext broker)
         }
     }
 
-    private CreateTopicsRequest.CreatableTopic Describe(string name) => name == OffsetsTopic
+    private CreateTopicsRequest.CreatableTopic Describe(string name) => name == TopicNames.ConsumerOffsets
         ? new()
         {
             Name = name,

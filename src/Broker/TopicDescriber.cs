@@ -5,7 +5,7 @@ using Milena.Protocol;
 namespace Milena.Broker;
 
 /// <summary>A topic in the words of the Metadata and DescribeTopicPartitions answers, as seen through one listener.</summary>
-public sealed class TopicDescriber(MetadataImage image, string listenerName)
+public sealed class TopicDescriber(BrokerContext broker, MetadataImage image, string listenerName)
 {
     public MetadataResponse.MetadataResponseTopic Describe(TopicImage topic, short version)
     {
@@ -15,9 +15,9 @@ public sealed class TopicDescriber(MetadataImage image, string listenerName)
             var partition = topic.Partitions[index];
             response.Partitions.Add(new()
             {
-                ErrorCode = LeaderError(partition, version),
+                ErrorCode = LeaderError(topic.Name, index, partition, version),
                 PartitionIndex = index,
-                LeaderId = IsReachable(partition.Leader) ? partition.Leader : PartitionRegistration.NoLeader,
+                LeaderId = IsServed(topic.Name, index, partition) ? partition.Leader : PartitionRegistration.NoLeader,
                 LeaderEpoch = partition.LeaderEpoch,
                 ReplicaNodes = [.. partition.Replicas],
                 IsrNodes = [.. partition.Isr],
@@ -28,11 +28,11 @@ public sealed class TopicDescriber(MetadataImage image, string listenerName)
         return response;
     }
 
-    public DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponsePartition Describe(PartitionRegistration partition, int index) => new()
+    public DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponsePartition Describe(string topic, PartitionRegistration partition, int index) => new()
     {
-        ErrorCode = LeaderError(partition, version: short.MaxValue),
+        ErrorCode = LeaderError(topic, index, partition, version: short.MaxValue),
         PartitionIndex = index,
-        LeaderId = IsReachable(partition.Leader) ? partition.Leader : PartitionRegistration.NoLeader,
+        LeaderId = IsServed(topic, index, partition) ? partition.Leader : PartitionRegistration.NoLeader,
         LeaderEpoch = partition.LeaderEpoch,
         ReplicaNodes = [.. partition.Replicas],
         IsrNodes = [.. partition.Isr],
@@ -41,9 +41,13 @@ public sealed class TopicDescriber(MetadataImage image, string listenerName)
         OfflineReplicas = [.. partition.Replicas.Where(IsOffline)],
     };
 
-    private ErrorCode LeaderError(PartitionRegistration partition, short version) => IsReachable(partition.Leader) ? ErrorCode.None
-        : partition.Leader != PartitionRegistration.NoLeader && version > 0 ? ErrorCode.ListenerNotFound
+    private ErrorCode LeaderError(string topic, int index, PartitionRegistration partition, short version) => IsServed(topic, index, partition) ? ErrorCode.None
+        : partition.Leader != PartitionRegistration.NoLeader && version > 0 && !IsReachable(partition.Leader) ? ErrorCode.ListenerNotFound
         : ErrorCode.LeaderNotAvailable;
+
+    /// <summary>The leader can be reached; and if it is this broker, its replica has started.</summary>
+    private bool IsServed(string topic, int index, PartitionRegistration partition) => IsReachable(partition.Leader)
+        && (partition.Leader != broker.BrokerId || broker.Replicas.Directory.Find(new TopicPartition(topic, index)) is { Leadership: { IsLeader: true } or { IsOffline: true } });
 
     private bool IsReachable(int brokerId) => image.Brokers.TryGetValue(brokerId, out var broker) && !broker.Fenced && broker.EndPoint(listenerName) is not null;
 

@@ -6,8 +6,11 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Milena.Broker;
 using Milena.Broker.Fetching;
+using Milena.Broker.Groups;
 using Milena.Broker.Handlers;
 using Milena.Broker.Producing;
+using Milena.Coordinators.Groups;
+using Milena.Coordinators.Runtime;
 using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
 using Milena.Metadata.Log;
@@ -40,6 +43,8 @@ public sealed class MilenaNode : IAsyncDisposable
     private readonly ReplicaHost _replicas;
     private readonly ConfigResolver _configs;
     private readonly ActorSystem _system;
+    private readonly CoordinatorDirectory _coordinators = new();
+    private IActorRef? _groups;
     private LocalMetadataLog? _metadataLog;
     private bool _loaded;
 
@@ -197,23 +202,43 @@ public sealed class MilenaNode : IAsyncDisposable
 
     private async Task StartReplicasAsync(Cluster cluster)
     {
+        _groups = _system.ActorOf(CoordinatorManager.Props(GroupCoordinatorKind(), _replicas.Directory, _coordinators), "group-coordinators");
         var region = await ReplicaSharding.StartAsync(_system, _replicas, brokerId => brokerId == _configuration.NodeId ? cluster.SelfAddress : null);
         var manager = _system.ActorOf(ReplicaManager.Props(_replicas, region, _configuration.Kafka), "replica-manager");
         // What changes between the two lines is told twice, which a replica takes calmly; the other way round it would be lost.
+        _metadata.Observe(change => ForgetOffsets(change.DeletedTopics));
         _metadata.Observe(change => manager.Tell(new ReplicaManager.Changed(change), ActorRefs.NoSender));
         var image = _metadata.Current;
         manager.Tell(new ReplicaManager.Changed(new ImageChange(image, [.. image.TopicsById.Keys], [], [])), ActorRefs.NoSender);
+    }
+
+    private CoordinatorActor.Kind GroupCoordinatorKind()
+    {
+        var settings = GroupSettings.From(_configuration.Kafka);
+        var codec = (CompressionCodec)_configuration.Kafka.GetInt("offsets.topic.compression.codec");
+        return new CoordinatorActor.Kind(TopicNames.ConsumerOffsets, () => new GroupCoordinator(settings, Guid.NewGuid), codec, _time);
+    }
+
+    private void ForgetOffsets(IReadOnlyCollection<TopicImage> deleted)
+    {
+        if (deleted.Count > 0)
+        {
+            var topics = deleted.Select(topic => new DeletedTopic(topic.Name, topic.Id)).ToList();
+            _groups?.Tell(new CoordinatorManager.TopicsDeleted((coordinator, now, effects) => ((GroupCoordinator)coordinator).TopicsDeleted(topics, now, effects)), ActorRefs.NoSender);
+        }
     }
 
     private RequestDispatcher MakeDispatcher()
     {
         var context = new BrokerContext(
             _configuration.NodeId, ClusterId, _configuration.Kafka, _configs, _metadata, _controller, _replicas, _time, _logs);
+        var autoCreation = new TopicAutoCreation(context);
+        var groups = new GroupRouting(context, _coordinators);
         RequestDispatcher? dispatcher = null;
         dispatcher = new RequestDispatcher(
         [
             new ApiVersionsHandler(context, () => dispatcher!.Served),
-            new MetadataHandler(context, new TopicAutoCreation(context)),
+            new MetadataHandler(context, autoCreation),
             new ProduceHandler(context),
             new FetchHandler(context, new FetchSessions(_configuration.Kafka.GetInt("max.incremental.fetch.session.cache.slots"), _time, Random.Shared)),
             new ListOffsetsHandler(context),
@@ -229,6 +254,14 @@ public sealed class MilenaNode : IAsyncDisposable
             new DescribeClusterHandler(context),
             new DescribeTopicPartitionsHandler(context),
             new DescribeLogDirsHandler(context),
+            new FindCoordinatorHandler(context, groups, autoCreation),
+            .. MembershipHandlers.All(groups),
+            new OffsetCommitHandler(context, groups),
+            new OffsetFetchHandler(context, groups),
+            new OffsetDeleteHandler(context, groups),
+            new DescribeGroupsHandler(groups),
+            new ListGroupsHandler(groups),
+            new DeleteGroupsHandler(groups),
         ]);
         return dispatcher;
     }

@@ -23,6 +23,9 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
     /// <param name="Acks">1: when it is in the log; -1: when it is below the high watermark; 0: as 1, nobody looks.</param>
     public sealed record Append(Memory<byte> Batch, short Acks, AppendCompletion Reply) : INoSerializationVerificationNeeded;
 
+    /// <summary>Answers with the log end offset when every append told before it is in the log.</summary>
+    public sealed record Barrier(TaskCompletionSource<long> Reply) : INoSerializationVerificationNeeded;
+
     /// <summary>Delete the records below an offset, -1 for all below the high watermark (DeleteRecords).</summary>
     public sealed record MoveLogStart(long Offset, TaskCompletionSource<(ErrorCode Error, long LogStartOffset)> Reply) : INoSerializationVerificationNeeded;
 
@@ -63,6 +66,7 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
         // The journal's durable form is the log's own files, which the log has read: there is nothing left to rebuild from the facts.
         Recover<ReplicaFact>(_ => { });
         Command<Append>(OnAppend);
+        Command<Barrier>(barrier => barrier.Reply.TrySetResult(_replica.Log.LogEndOffset));
         Command<Assign>(OnAssign);
         Command<MoveLogStart>(OnMoveLogStart);
         Command<ApplyRetention>(_ => OnApplyRetention());
@@ -82,9 +86,9 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
 
     protected override void PostStop()
     {
+        _replica.Leadership = Leadership.None;
         _host.Directory.Remove(_replica);
         _pending.FailAll(ErrorCode.NotLeaderOrFollower);
-        _replica.Leadership = Leadership.None;
         _replica.Waiters.Wake();
         base.PostStop();
     }
@@ -275,14 +279,15 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
     private void GiveUpDisk()
     {
         _replica.Leadership = _replica.Leadership with { IsLeader = false, IsOffline = true };
+        _host.Directory.Announce(_replica);
         _pending.FailAll(ErrorCode.KafkaStorageError);
         _replica.Waiters.Wake();
     }
 
     private void OnRetire(Retire retire)
     {
-        _host.Directory.Remove(_replica);
         _replica.Leadership = Leadership.None;
+        _host.Directory.Remove(_replica);
         _pending.FailAll(ErrorCode.UnknownTopicOrPartition);
         _replica.Waiters.Wake();
         retire.Reply.SetResult();

@@ -45,7 +45,7 @@ public sealed class DescribeTopicPartitionsHandler(BrokerContext broker) : ApiHa
     protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, DescribeTopicPartitionsRequest request)
     {
         var image = broker.Image;
-        var describer = new TopicDescriber(image, context.Connection.ListenerName);
+        var describer = new TopicDescriber(broker, image, context.Connection.ListenerName);
         var names = request.Topics.Count > 0 ? request.Topics.Select(topic => topic.Name).Distinct() : image.TopicsByName.Keys;
         var cursor = request.Cursor;
         if (cursor is { PartitionIndex: < 0 })
@@ -98,7 +98,7 @@ public sealed class DescribeTopicPartitionsHandler(BrokerContext broker) : ApiHa
         var end = Math.Min(topic.Partitions.Length, first + limit);
         for (var index = first; index < end; index++)
         {
-            described.Partitions.Add(describer.Describe(topic.Partitions[index], index));
+            described.Partitions.Add(describer.Describe(name, topic.Partitions[index], index));
         }
 
         next = end < topic.Partitions.Length ? end : null;

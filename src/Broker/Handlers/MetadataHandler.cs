@@ -27,7 +27,7 @@ public sealed class MetadataHandler(BrokerContext broker, TopicAutoCreation auto
             }
         }
 
-        var describer = new TopicDescriber(image, context.Connection.ListenerName);
+        var describer = new TopicDescriber(broker, image, context.Connection.ListenerName);
         if (all)
         {
             response.Topics.AddRange(image.TopicsByName.Values.Select(topic => describer.Describe(topic, context.ApiVersion)));

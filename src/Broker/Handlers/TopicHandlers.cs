@@ -19,6 +19,11 @@ public sealed class CreateTopicsHandler(BrokerContext broker) : ApiHandler<Creat
             return new CreateTopicsResponse { Topics = [.. request.Topics.Select(topic => new CreateTopicsResponse.CreatableTopicResult { Name = topic.Name, ErrorCode = error })] };
         }
 
+        if (!request.ValidateOnly)
+        {
+            await broker.WhenLeadingAsync(response.Topics.Where(topic => topic.ErrorCode == ErrorCode.None).Select(topic => topic.Name));
+        }
+
         if (context.ApiVersion >= ConfigsVersion)
         {
             var configs = request.Topics.ToLookup(topic => topic.Name);
@@ -83,6 +88,11 @@ public sealed class CreatePartitionsHandler(BrokerContext broker) : ApiHandler<C
     protected override async ValueTask<IResponseMessage?> HandleAsync(RequestContext context, CreatePartitionsRequest request)
     {
         var (response, error) = await ControllerCalls.AskAsync<CreatePartitionsResponse>(broker, request, request.TimeoutMs);
+        if (response is not null && !request.ValidateOnly)
+        {
+            await broker.WhenLeadingAsync(response.Results.Where(topic => topic.ErrorCode == ErrorCode.None).Select(topic => topic.Name));
+        }
+
         return response ?? new CreatePartitionsResponse
         {
             Results = [.. request.Topics.Select(topic => new CreatePartitionsResponse.CreatePartitionsTopicResult { Name = topic.Name, ErrorCode = error })],

@@ -1,3 +1,5 @@
+using Milena.Metadata.Settings;
+
 namespace Milena.Coordinators.Groups;
 
 /// <summary>The broker settings that rule classic groups, with Kafka's defaults; each says which key it is made from.</summary>
@@ -31,4 +33,16 @@ public sealed record GroupSettings
     /// before it changes the state.
     /// </summary>
     public int MaxBatchBytes { get; init; } = 1_048_588;
+
+    public static GroupSettings From(StaticSettings settings) => new()
+    {
+        MinSessionTimeout = settings.GetMs("group.min.session.timeout.ms"),
+        MaxSessionTimeout = settings.GetMs("group.max.session.timeout.ms"),
+        InitialRebalanceDelay = settings.GetMs("group.initial.rebalance.delay.ms"),
+        MaxSize = settings.GetInt("group.max.size"),
+        OffsetMetadataMaxBytes = settings.GetInt("offset.metadata.max.bytes"),
+        OffsetsRetention = TimeSpan.FromMinutes(settings.GetInt("offsets.retention.minutes")),
+        OffsetsRetentionCheckInterval = settings.GetMs("offsets.retention.check.interval.ms"),
+        MaxBatchBytes = settings.GetInt("message.max.bytes"),
+    };
 }

@@ -63,4 +63,7 @@ public interface ICoordinator
     void Handle(in CoordinatorRequest request, DateTimeOffset now, CoordinatorEffects effects);
 
     void TimerFired(TimerName timer, DateTimeOffset now, CoordinatorEffects effects);
+
+    /// <summary>The instance is not used again: answers the requests that it has parked.</summary>
+    void Unload(DateTimeOffset now, CoordinatorEffects effects);
 }
