@@ -26,7 +26,7 @@ internal static class Clients
         return Run("/usr/bin/python3", null, ["-c", script, .. arguments]);
     }
 
-    private static string Run(string program, byte[]? input, string[] arguments)
+    public static string Run(string program, byte[]? input, string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = Process.Start(start)!;

@@ -23,7 +23,7 @@ public sealed class KcatTests
 
         var file = Encoding.ASCII.GetBytes(text.ToString());
         using var node = new NodeProcess().Start();
-        Clients.Kcat(file, "-b", node.Address, "-t", "file", "-P", "-z", codec, "-X", "enable.idempotence=true");
+        Clients.Kcat(file, "-b", node.Address, "-t", "file", "-P", "-z", codec);
         Assert.Equal(text.ToString(), Clients.Kcat(null, "-b", node.Address, "-t", "file", "-C", "-e", "-q", "-o", "beginning"));
         node.Kill();
         node.Start();

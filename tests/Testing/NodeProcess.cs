@@ -12,11 +12,12 @@ public sealed class NodeProcess : IDisposable
     private readonly bool _ownsData;
     private Process? _process;
 
-    public NodeProcess(string? data = null)
+    /// <param name="port">0 for any that is free.</param>
+    public NodeProcess(string? data = null, int port = 0)
     {
         _ownsData = data is null;
         Data = data ?? Directory.CreateTempSubdirectory("milena-node-").FullName;
-        Port = FreePort();
+        Port = port == 0 ? FreePort() : port;
     }
 
     public string Data { get; }
