@@ -28,7 +28,7 @@ public sealed class KafkaListener : IAsyncDisposable
     private readonly ConcurrentDictionary<string, (KafkaConnection Connection, Task Running)> _connections = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly ITimer _idleCheck;
-    private readonly Task _accepting;
+    private Task _accepting = Task.CompletedTask;
 
     private KafkaListener(
         string name,
@@ -43,7 +43,6 @@ public sealed class KafkaListener : IAsyncDisposable
         (_name, _listener, _dispatcher, _settings) = (name, listener, dispatcher, settings);
         (_quota, _budget, _time, _log) = (quota, budget, time, log);
         _idleCheck = time.CreateTimer(_ => CloseIdle(), null, IdleCheckInterval, IdleCheckInterval);
-        _accepting = AcceptAsync();
     }
 
     /// <summary>The address that is bound, with the port that was chosen where port 0 was asked for.</summary>
@@ -71,6 +70,9 @@ public sealed class KafkaListener : IAsyncDisposable
         var listener = await factory.BindAsync(endPoint);
         return new KafkaListener(name, listener, dispatcher, settings, quota, budget, time, logs.CreateLogger("Milena.Network"));
     }
+
+    /// <summary>Begins to take connections. Those that came since the address was bound wait in the system's queue, and are not told half a truth.</summary>
+    public void Open() => _accepting = AcceptAsync();
 
     /// <summary>Stops taking connections, closes those there are, and returns when the last request is done with.</summary>
     public async ValueTask DisposeAsync()

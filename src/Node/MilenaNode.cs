@@ -44,6 +44,7 @@ public sealed class MilenaNode : IAsyncDisposable
     private readonly ConfigResolver _configs;
     private readonly ActorSystem _system;
     private readonly CoordinatorDirectory _coordinators = new();
+    private BrokerContext? _broker;
     private IActorRef? _groups;
     private LocalMetadataLog? _metadataLog;
     private bool _loaded;
@@ -121,6 +122,8 @@ public sealed class MilenaNode : IAsyncDisposable
         _loaded = true;
         await RegisterAsync();
         await StartReplicasAsync(cluster);
+        await _broker!.WhenLeadingAsync(_metadata.Current.TopicsByName.Keys);
+        _listeners.ForEach(listener => listener.Open());
     }
 
     /// <summary>The first of <c>log.dirs</c>, as with Kafka where no <c>metadata.log.dir</c> says otherwise.</summary>
@@ -230,7 +233,7 @@ public sealed class MilenaNode : IAsyncDisposable
 
     private RequestDispatcher MakeDispatcher()
     {
-        var context = new BrokerContext(
+        var context = _broker = new BrokerContext(
             _configuration.NodeId, ClusterId, _configuration.Kafka, _configs, _metadata, _controller, _replicas, _time, _logs);
         var autoCreation = new TopicAutoCreation(context);
         var groups = new GroupRouting(context, _coordinators);
