@@ -11,7 +11,7 @@ namespace Milena.Replication;
 /// </summary>
 /// <remarks>
 /// Sequence numbers count the facts that the files hold, so they start again from that count after a restart. Facts are few and small;
-/// they are written, and flushed to disk, before the write is acknowledged.
+/// they are written before the write is acknowledged, on the journal's own thread.
 /// </remarks>
 public sealed class ReplicaFactJournal : AsyncWriteJournal
 {
@@ -44,11 +44,7 @@ public sealed class ReplicaFactJournal : AsyncWriteJournal
     public override Task<long> ReadHighestSequenceNrAsync(string persistenceId, long fromSequenceNr, CancellationToken cancellationToken) =>
         Task.FromResult((long)_host.FactsOf(ReplicaId.Parse(persistenceId)).Count);
 
-    /// <summary>On a thread of the pool: the disk never holds up an actor's dispatcher.</summary>
-    protected override Task<IImmutableList<Exception>?> WriteMessagesAsync(IEnumerable<AtomicWrite> messages, CancellationToken cancellationToken) =>
-        Task.Run(() => Write(messages), cancellationToken);
-
-    private IImmutableList<Exception>? Write(IEnumerable<AtomicWrite> messages)
+    protected override Task<IImmutableList<Exception>?> WriteMessagesAsync(IEnumerable<AtomicWrite> messages, CancellationToken cancellationToken)
     {
         foreach (var write in messages)
         {
@@ -58,7 +54,7 @@ public sealed class ReplicaFactJournal : AsyncWriteJournal
             }
         }
 
-        return null;
+        return Task.FromResult<IImmutableList<Exception>?>(null);
     }
 
     /// <summary>Facts leave with what they describe (truncation, retention), never by request.</summary>

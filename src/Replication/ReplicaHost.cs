@@ -13,6 +13,7 @@ public sealed class ReplicaHost
     private readonly MetadataStore _metadata;
     private readonly LogSettingsSource _settings;
     private readonly ILogger _logger;
+    private readonly Flusher _flusher = new();
 
     public ReplicaHost(int brokerId, LogDirectories directories, MetadataStore metadata, ConfigResolver configs, ILogger logger)
     {
@@ -109,12 +110,12 @@ public sealed class ReplicaHost
     /// <exception cref="LogIOException">The disk refused.</exception>
     public void DeleteLog(TopicPartition partition) => LogDirectories.Holding(partition)?.DeleteLog(partition);
 
-    /// <summary>Flushes on a thread of the pool's, when the topic asks for it.</summary>
+    /// <summary>Has the log flushed, when its topic asks for it.</summary>
     public void FlushIfDue(Log log)
     {
         if (log.FlushDue && log.Failure is null)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(Flush, log, preferLocal: false);
+            _flusher.Enqueue(log);
         }
     }
 
@@ -140,22 +141,11 @@ public sealed class ReplicaHost
     /// <summary>Closes all logs; a directory that stayed whole is marked as cleanly left. No replica actor may run any more.</summary>
     public void Close()
     {
+        _flusher.Dispose();
         WriteCheckpoints();
         foreach (var directory in LogDirectories.All)
         {
             directory.Close();
-        }
-    }
-
-    private static void Flush(Log log)
-    {
-        try
-        {
-            log.Flush();
-        }
-        catch (Exception e) when (e is LogIOException or ObjectDisposedException)
-        {
-            // The log has told the error sink, which takes the directory offline; one that was closed meanwhile is flushed already.
         }
     }
 

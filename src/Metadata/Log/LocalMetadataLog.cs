@@ -1,4 +1,4 @@
-using System.Threading.Channels;
+using System.Collections.Concurrent;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Storage;
@@ -11,8 +11,7 @@ public sealed class LocalMetadataLog : IMetadataLog
 {
     private readonly Storage.Log _log;
     private readonly TimeProvider _time;
-    private readonly Channel<(IReadOnlyList<IMessage> Records, long LastOffset)> _appended = Channel.CreateUnbounded<(IReadOnlyList<IMessage>, long)>(
-        new UnboundedChannelOptions { SingleReader = true });
+    private readonly BlockingCollection<(IReadOnlyList<IMessage> Records, long LastOffset)> _appended = [];
 
     private int _epoch;
     private Task _committing = Task.CompletedTask;
@@ -40,7 +39,7 @@ public sealed class LocalMetadataLog : IMetadataLog
         Replay(listener);
         _epoch++;
         _log.AssignLeaderEpoch(_epoch);
-        _committing = Task.Factory.StartNew(() => CommitAsync(listener), TaskCreationOptions.LongRunning).Unwrap();
+        _committing = Task.Factory.StartNew(() => Commit(listener), TaskCreationOptions.LongRunning);
         listener.BecameLeader(_epoch);
     }
 
@@ -57,13 +56,13 @@ public sealed class LocalMetadataLog : IMetadataLog
             throw new InvalidOperationException($"The metadata log refused its own batch: {result.Error}");
         }
 
-        _appended.Writer.TryWrite((records, result.LastOffset));
+        _appended.Add((records, result.LastOffset));
         return result.LastOffset;
     }
 
     public async ValueTask DisposeAsync()
     {
-        _appended.Writer.TryComplete();
+        _appended.CompleteAdding();
         await _committing;
         CloseLog();
     }
@@ -81,16 +80,17 @@ public sealed class LocalMetadataLog : IMetadataLog
         }
     }
 
-    /// <summary>One flush commits all that was appended before it.</summary>
-    private async Task CommitAsync(IMetadataLogListener listener)
+    /// <summary>One flush commits all that was appended before it. On a thread of its own, because it waits for the disk.</summary>
+    private void Commit(IMetadataLogListener listener)
     {
         var batch = new List<(IReadOnlyList<IMessage> Records, long LastOffset)>();
-        while (await _appended.Reader.WaitToReadAsync())
+        foreach (var first in _appended.GetConsumingEnumerable())
         {
             batch.Clear();
-            while (_appended.Reader.TryRead(out var one))
+            batch.Add(first);
+            while (_appended.TryTake(out var next))
             {
-                batch.Add(one);
+                batch.Add(next);
             }
 
             try
