@@ -17,10 +17,14 @@ public sealed class RequestDispatcher : IRequestDispatcher
         }
     }
 
-    public IEnumerable<ApiInfo> Served => ApiCatalog.All.Where(api => HandlerOf(api.Key) is not null);
+    /// <summary>Versions that Kafka itself keeps to itself until they are stable: two-phase commit (KIP-939) in InitProducerId 6.</summary>
+    private static readonly Dictionary<short, short> HighestStable = new() { [(short)ApiKey.InitProducerId] = 5 };
+
+    public IEnumerable<ApiInfo> Served => ApiCatalog.All.Where(api => HandlerOf(api.Key) is not null)
+        .Select(api => HighestStable.TryGetValue(api.Key, out var stable) ? api with { MaxVersion = stable } : api);
 
     public bool Serves(short apiKey, short apiVersion) =>
-        HandlerOf(apiKey) is not null && ApiCatalog.Find(apiKey) is { } api && apiVersion >= api.MinVersion && apiVersion <= api.MaxVersion;
+        HandlerOf(apiKey) is not null && ApiCatalog.Find(apiKey) is { } api && apiVersion >= api.MinVersion && apiVersion <= HighestStable.GetValueOrDefault(apiKey, api.MaxVersion);
 
     public ValueTask<IResponseMessage?> DispatchAsync(RequestContext context, IRequestMessage request) =>
         HandlerOf(context.ApiKey)!.HandleAsync(context, request);

@@ -8,6 +8,9 @@ public static class ProducedRecords
     // A length below the smallest message of any format is no length at all; one between that and a v2 header is the validator's to refuse.
     private const int SmallestMessage = 14;
 
+    /// <summary>Whether the field begins with a length and a magic that some format has: what is looked at before anything else.</summary>
+    public static bool BeginsWell(ReadOnlySpan<byte> records) => NextLength(records, out _) == ErrorCode.None;
+
     /// <summary>Finds the one batch that Produce v3 and up must hold, as Kafka splits the field.</summary>
     /// <param name="length">Bytes of the batch from the field's start. An incomplete batch behind it is dropped, as Kafka does.</param>
     /// <returns><see cref="ErrorCode.InvalidRecord"/> for no whole batch, several, or another magic than 2;

@@ -63,6 +63,11 @@ public sealed class FetchReader(BrokerContext broker)
     {
         if (Locate(state, out var replica) is var error and not ErrorCode.None)
         {
+            if (error is not (ErrorCode.UnknownTopicOrPartition or ErrorCode.UnknownTopicId))
+            {
+                data.AbortedTransactions = null;
+            }
+
             if (error is ErrorCode.NotLeaderOrFollower or ErrorCode.FencedLeaderEpoch)
             {
                 NameLeader(state, data);
@@ -84,10 +89,11 @@ public sealed class FetchReader(BrokerContext broker)
 
         if (state.FetchOffset < log.LogStartOffset || state.FetchOffset > log.LogEndOffset)
         {
-            (data.HighWatermark, data.LastStableOffset, data.LogStartOffset) = (-1, -1, -1);
+            (data.HighWatermark, data.LastStableOffset, data.LogStartOffset, data.AbortedTransactions) = (-1, -1, -1, null);
             return ErrorCode.OffsetOutOfRange;
         }
 
+        data.AbortedTransactions = limits.Committed ? [] : null;
         var end = limits.Committed ? lastStable : highWatermark;
         if (state.FetchOffset < end && (maxBytes > 0 || atLeastOneBatch))
         {

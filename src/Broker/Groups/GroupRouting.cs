@@ -55,15 +55,23 @@ public sealed class GroupRouting(BrokerContext broker, CoordinatorDirectory coor
 
 /// <summary>A request about one group that its coordinator answers as a whole.</summary>
 /// <param name="failed">The answer when the coordinator cannot give one.</param>
+/// <param name="check">What is wrong with a request, before anybody looks for its group.</param>
 public sealed class OneGroupHandler<TRequest>(
-    ApiKey key, GroupRouting routing, Func<TRequest, string> groupOf, Func<TRequest, short, ErrorCode, IResponseMessage> failed) : ApiHandler<TRequest>(key)
+    ApiKey key,
+    GroupRouting routing,
+    Func<TRequest, string> groupOf,
+    Func<TRequest, short, ErrorCode, IResponseMessage> failed,
+    Func<TRequest, short, ErrorCode>? check = null) : ApiHandler<TRequest>(key)
     where TRequest : class, IRequestMessage
 {
     protected override async ValueTask<IResponseMessage?> HandleAsync(RequestContext context, TRequest request)
     {
         // A group without a name has no coordinator, whatever partition the hash of nothing points at.
-        var answer = groupOf(request).Length == 0
-            ? CoordinatorAnswer.Failed(ErrorCode.InvalidGroupId)
+        var error = check?.Invoke(request, context.ApiVersion) is { } wrong and not ErrorCode.None ? wrong
+            : groupOf(request).Length == 0 ? ErrorCode.InvalidGroupId
+            : ErrorCode.None;
+        var answer = error != ErrorCode.None
+            ? CoordinatorAnswer.Failed(error)
             : await routing.AskAsync(context, groupOf(request), request);
         return answer.Response ?? failed(request, context.ApiVersion, answer.Error);
     }
@@ -73,6 +81,7 @@ public sealed class OneGroupHandler<TRequest>(
 public static class MembershipHandlers
 {
     private const short JoinProtocolNameIsNullable = 7;
+    private const short SyncNamesProtocol = 5;
 
     public static IEnumerable<IApiHandler> All(GroupRouting routing) =>
     [
@@ -82,8 +91,11 @@ public static class MembershipHandlers
             MemberId = request.MemberId,
             ProtocolName = version >= JoinProtocolNameIsNullable ? null : "",
         }),
-        new OneGroupHandler<SyncGroupRequest>(ApiKey.SyncGroup, routing, request => request.GroupId, (_, _, error) => new SyncGroupResponse { ErrorCode = error }),
+        new OneGroupHandler<SyncGroupRequest>(ApiKey.SyncGroup, routing, request => request.GroupId, (_, _, error) => new SyncGroupResponse { ErrorCode = error }, CheckSync),
         new OneGroupHandler<HeartbeatRequest>(ApiKey.Heartbeat, routing, request => request.GroupId, (_, _, error) => new HeartbeatResponse { ErrorCode = error }),
         new OneGroupHandler<LeaveGroupRequest>(ApiKey.LeaveGroup, routing, request => request.GroupId, (_, _, error) => new LeaveGroupResponse { ErrorCode = error }),
     ];
+
+    private static ErrorCode CheckSync(SyncGroupRequest request, short version) =>
+        version >= SyncNamesProtocol && (request.ProtocolType is null || request.ProtocolName is null) ? ErrorCode.InconsistentGroupProtocol : ErrorCode.None;
 }

@@ -25,6 +25,7 @@ public sealed class DescribeClusterHandler(BrokerContext broker) : ApiHandler<De
         var response = new DescribeClusterResponse
         {
             ClusterId = broker.ClusterId,
+            ClusterAuthorizedOperations = request.IncludeClusterAuthorizedOperations ? AuthorizedOperations.Cluster : int.MinValue,
             ControllerId = image.Brokers.Values.FirstOrDefault(one => !one.Fenced)?.Id ?? -1,
         };
         foreach (var one in image.Brokers.Values.Where(one => !one.Fenced || request.IncludeFencedBrokers))
@@ -81,7 +82,12 @@ public sealed class DescribeTopicPartitionsHandler(BrokerContext broker) : ApiHa
         TopicDescriber describer, string name, int first, int limit, out int? next)
     {
         next = null;
-        var described = new DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic { Name = name, IsInternal = TopicNames.IsInternal(name) };
+        var described = new DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic
+        {
+            Name = name,
+            IsInternal = TopicNames.IsInternal(name),
+            TopicAuthorizedOperations = AuthorizedOperations.Topic,
+        };
         if (!TopicNames.IsValid(name))
         {
             described.ErrorCode = ErrorCode.InvalidTopicException;

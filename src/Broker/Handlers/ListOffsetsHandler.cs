@@ -1,6 +1,7 @@
 using Milena.Model;
 using Milena.Network;
 using Milena.Protocol;
+using Milena.Replication;
 using Milena.Storage;
 
 namespace Milena.Broker.Handlers;
@@ -29,9 +30,14 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
             var answers = new ListOffsetsResponse.ListOffsetsTopicResponse { Name = topic.Name };
             foreach (var partition in topic.Partitions)
             {
-                answers.Partitions.Add(repeated.Contains((topic.Name, partition.PartitionIndex))
-                    ? new() { PartitionIndex = partition.PartitionIndex, ErrorCode = ErrorCode.InvalidRequest }
-                    : TryFind(request, topic.Name, partition, context.ApiVersion));
+                if (!repeated.Contains((topic.Name, partition.PartitionIndex)))
+                {
+                    answers.Partitions.Add(TryFind(request, topic.Name, partition, context.ApiVersion));
+                }
+                else if (answers.Partitions.TrueForAll(answer => answer.PartitionIndex != partition.PartitionIndex))
+                {
+                    answers.Partitions.Add(new() { PartitionIndex = partition.PartitionIndex, ErrorCode = ErrorCode.InvalidRequest });
+                }
             }
 
             response.Topics.Add(answers);
@@ -57,15 +63,12 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
         ListOffsetsRequest request, string topic, ListOffsetsRequest.ListOffsetsPartition wanted, short version)
     {
         var answer = new ListOffsetsResponse.ListOffsetsPartitionResponse { PartitionIndex = wanted.PartitionIndex };
-        answer.ErrorCode = broker.FindLeader(new TopicPartition(topic, wanted.PartitionIndex), wanted.CurrentLeaderEpoch, out var replica);
+        Replica? replica = null;
+        answer.ErrorCode = IsServed(wanted.Timestamp, version)
+            ? broker.FindLeader(new TopicPartition(topic, wanted.PartitionIndex), wanted.CurrentLeaderEpoch, out replica)
+            : ErrorCode.UnsupportedVersion;
         if (answer.ErrorCode != ErrorCode.None)
         {
-            return answer;
-        }
-
-        if (!IsServed(wanted.Timestamp, version))
-        {
-            answer.ErrorCode = ErrorCode.UnsupportedVersion;
             return answer;
         }
 

@@ -8,8 +8,22 @@ namespace Milena.Broker.Handlers;
 /// <summary>Tells a client which brokers there are and who leads what; creates the topics it names where that is allowed.</summary>
 public sealed class MetadataHandler(BrokerContext broker, TopicAutoCreation autoCreation) : ApiHandler<MetadataRequest>(ApiKey.Metadata)
 {
+    /// <summary>Versions 10 and 11 carry topic ids, but a request by id is only understood from 12 on.</summary>
+    private const short TopicIdVersion = 12;
+    private const short FirstOperationsVersion = 8;
+    private const short LastClusterOperationsVersion = 10;
+
     protected override async ValueTask<IResponseMessage?> HandleAsync(RequestContext context, MetadataRequest request)
     {
+        if (context.ApiVersion < TopicIdVersion && request.Topics?.Exists(topic => topic.TopicId != Guid.Empty || topic.Name is null) == true)
+        {
+            return new MetadataResponse
+            {
+                ClusterId = broker.ClusterId,
+                Topics = request.Topics.ConvertAll(topic => new MetadataResponse.MetadataResponseTopic { Name = topic.Name ?? "", TopicId = topic.TopicId, ErrorCode = ErrorCode.InvalidRequest }),
+            };
+        }
+
         // Version 0 knows no null list: there an empty one asks for all topics, later it asks for none.
         var all = request.Topics is null || (context.ApiVersion == 0 && request.Topics.Count == 0);
         var refused = all ? NoErrors : await CreateMissingAsync(context, request);
@@ -37,7 +51,21 @@ public sealed class MetadataHandler(BrokerContext broker, TopicAutoCreation auto
             response.Topics.AddRange(request.Topics!.Select(topic => Describe(describer, image, topic, refused, context.ApiVersion)));
         }
 
+        AddAuthorizedOperations(request, response, context.ApiVersion);
         return response;
+    }
+
+    private static void AddAuthorizedOperations(MetadataRequest request, MetadataResponse response, short version)
+    {
+        if (request.IncludeClusterAuthorizedOperations && version is >= FirstOperationsVersion and <= LastClusterOperationsVersion)
+        {
+            response.ClusterAuthorizedOperations = AuthorizedOperations.Cluster;
+        }
+
+        foreach (var topic in response.Topics.Where(topic => request.IncludeTopicAuthorizedOperations && topic.ErrorCode == ErrorCode.None))
+        {
+            topic.TopicAuthorizedOperations = AuthorizedOperations.Topic;
+        }
     }
 
     private static readonly IReadOnlyDictionary<string, ErrorCode> NoErrors = new Dictionary<string, ErrorCode>();

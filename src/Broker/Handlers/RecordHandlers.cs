@@ -71,6 +71,11 @@ public sealed class InitProducerIdHandler(BrokerContext broker) : ApiHandler<Ini
 
     protected override async ValueTask<IResponseMessage?> HandleAsync(RequestContext context, InitProducerIdRequest request)
     {
+        if (request.TransactionalId is "")
+        {
+            return new InitProducerIdResponse { ErrorCode = ErrorCode.InvalidRequest };
+        }
+
         if (request.TransactionalId is not null)
         {
             // There is no transaction coordinator yet. This code tells a client at once that it will not get one.

@@ -12,6 +12,9 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
 {
     private const short LeaderHintVersion = 10;
 
+    /// <summary>Clients that may send zstd say so by their version (KIP-110).</summary>
+    private const short ZstdVersion = 7;
+
     /// <summary>One partition's part of a request, between the two stages.</summary>
     private struct Part
     {
@@ -21,6 +24,9 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
         /// <summary>A recompressed batch, which the replica reads until it has answered.</summary>
         public PooledBytes? Replacement;
         public bool IsPending;
+
+        /// <summary>Set where there is a whole batch and a leader to take it.</summary>
+        public Replica? Leader;
     }
 
     protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, ProduceRequest request)
@@ -32,7 +38,7 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
             var answers = new ProduceResponse.TopicProduceResponse { Name = topic.Name, TopicId = topic.TopicId };
             foreach (var partition in topic.PartitionData)
             {
-                var part = Start(request, topic, partition);
+                var part = Start(context, request, topic, partition);
                 answers.PartitionResponses.Add(part.Response);
                 parts.Add(part);
             }
@@ -54,13 +60,19 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
         return count;
     }
 
-    private Part Start(ProduceRequest request, ProduceRequest.TopicProduceData topic, ProduceRequest.PartitionProduceData partition)
+    private Part Start(RequestContext context, ProduceRequest request, ProduceRequest.TopicProduceData topic, ProduceRequest.PartitionProduceData partition)
     {
         var response = new ProduceResponse.PartitionProduceResponse { Index = partition.Index, BaseOffset = -1 };
         var part = new Part { Response = response };
         if (request.Acks is < -1 or > 1)
         {
             response.ErrorCode = ErrorCode.InvalidRequiredAcks;
+            return part;
+        }
+
+        if (!ProducedRecords.BeginsWell(partition.Records.Memory.Span))
+        {
+            (response.ErrorCode, response.ErrorMessage) = (ErrorCode.CorruptMessage, "The first batch has an impossible length or magic.");
             return part;
         }
 
@@ -80,13 +92,13 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
         response.ErrorCode = broker.FindLeader(new TopicPartition(name, partition.Index), currentLeaderEpoch: -1, out var replica);
         if (response.ErrorCode == ErrorCode.None)
         {
-            Append(request, partition, replica!, ref part);
+            Append(context.ApiVersion, request, partition, replica!, ref part);
         }
 
         return part;
     }
 
-    private void Append(ProduceRequest request, ProduceRequest.PartitionProduceData partition, Replica replica, ref Part part)
+    private void Append(short version, ProduceRequest request, ProduceRequest.PartitionProduceData partition, Replica replica, ref Part part)
     {
         // The frame is this request's own, so its bytes may be stamped in place.
         var records = MemoryMarshal.AsMemory(partition.Records.Memory);
@@ -97,7 +109,15 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
             return;
         }
 
+        part.Leader = replica;
         var batch = records[..length];
+        if (version < ZstdVersion && RecordBatchHeader.TryRead(batch.Span, out var header) == ErrorCode.None && header.Codec == CompressionCodec.Zstd)
+        {
+            part.Response.ErrorCode = ErrorCode.UnsupportedCompressionType;
+            part.Response.ErrorMessage = "Produce requests before version 7 do not know zstd.";
+            return;
+        }
+
         var validated = BatchValidator.Validate(batch.Span, replica.Log.Settings.Rules(broker.Time.GetUtcNow().ToUnixTimeMilliseconds()));
         if (!validated.IsValid)
         {
@@ -130,6 +150,8 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
                 Take(await part.Outcome, part.Response);
                 part.Replacement?.Dispose();
             }
+
+            TellLogStartOffset(part);
         }
 
         if (request.Acks == 0)
@@ -146,6 +168,17 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
         }
 
         return response;
+    }
+
+    /// <summary>As Kafka: of a batch that was refused for what it says, not of one whose frame was already wrong.</summary>
+    private static void TellLogStartOffset(in Part part)
+    {
+        if (part.Leader is { } leader && part.Response.ErrorCode is not (ErrorCode.None or ErrorCode.UnknownTopicOrPartition or ErrorCode.NotLeaderOrFollower
+            or ErrorCode.MessageTooLarge or ErrorCode.RecordListTooLarge or ErrorCode.CorruptMessage or ErrorCode.KafkaStorageError
+            or ErrorCode.UnsupportedCompressionType))
+        {
+            part.Response.LogStartOffset = leader.Log.LogStartOffset;
+        }
     }
 
     private static void Take(in AppendOutcome outcome, ProduceResponse.PartitionProduceResponse response)

@@ -15,11 +15,8 @@ internal static class GroupAnswers
     /// <summary>From this version on the leader can be told not to assign (KIP-814).</summary>
     public const short JoinCanSkipAssignment = 9;
 
+    /// <summary>There is no protocol to name: null where the version allows it, else empty.</summary>
     public static void JoinFailed(this in Step step, Waiting waiting, string memberId, ErrorCode error) =>
-        step.Effects.Reply(waiting.ReplyTo, new JoinGroupResponse { ErrorCode = error, MemberId = memberId, ProtocolName = "" });
-
-    /// <summary>The member is not who it says. Kafka names no protocol then, where in other errors the name is empty.</summary>
-    public static void JoinRefused(this in Step step, Waiting waiting, string memberId, ErrorCode error) =>
         step.Effects.Reply(waiting.ReplyTo, new JoinGroupResponse
         {
             ErrorCode = error,

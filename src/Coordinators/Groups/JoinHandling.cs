@@ -169,7 +169,7 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
         }
         else if (group.Validate(memberId, instanceId) is var error and not ErrorCode.None)
         {
-            step.JoinRefused(join.Waiting, memberId, error);
+            step.JoinFailed(join.Waiting, memberId, error);
         }
         else if (group.TryGetMember(memberId, out var member))
         {
@@ -262,7 +262,7 @@ internal sealed class JoinHandling(GroupSettings settings, GroupTable groups, Re
         step.Effects.CancelTimer(TimerKinds.SessionOf(group.Id, former.Id));
         if (former.AwaitingJoin is { } joining)
         {
-            step.JoinRefused(joining, former.Id, ErrorCode.FencedInstanceId);
+            step.JoinFailed(joining, former.Id, ErrorCode.FencedInstanceId);
             group.SetAwaitingJoin(former, null);
         }
 

@@ -82,19 +82,31 @@ public static class AlterConfigsDecision
             return (ErrorCode.InvalidRequest, $"Error due to duplicate config keys: {repeated.Key}");
         }
 
+        if (changes.Find(change => change is { Operation: Operation.Set or Operation.Append or Operation.Subtract, Value: null }) is { } valueless)
+        {
+            return (ErrorCode.InvalidRequest, $"Null value not supported for the setting {valueless.Name}.");
+        }
+
         var current = image.ConfigOf(target);
         var altered = current.ToBuilder();
         foreach (var change in changes)
         {
             if (Apply(target, change, altered) is { } wrong)
             {
-                return (ErrorCode.InvalidConfig, wrong);
+                // Kafka checks the settings of brokers before those of topics, and with another code.
+                return (target.Type == ConfigResourceType.Broker ? ErrorCode.InvalidRequest : ErrorCode.InvalidConfig, wrong);
             }
         }
 
         if (target.Type == ConfigResourceType.Topic && TopicSettingRules.CheckTogether(altered) is { } conflict)
         {
             return (ErrorCode.InvalidConfig, conflict);
+        }
+
+        // Last, as Kafka: a wrong setting of a topic that is not there is a wrong setting.
+        if (target.Type == ConfigResourceType.Topic && image.FindTopic(target.Name) is null)
+        {
+            return (ErrorCode.UnknownTopicOrPartition, $"The topic '{target.Name}' does not exist.");
         }
 
         foreach (var name in changes.Select(change => change.Name))
@@ -112,8 +124,6 @@ public static class AlterConfigsDecision
     private static (ErrorCode, string)? CheckTarget(MetadataImage image, ConfigResource target) => target.Type switch
     {
         ConfigResourceType.Topic when !TopicNames.TryValidate(target.Name, out var wrong) => (ErrorCode.InvalidTopicException, wrong),
-        ConfigResourceType.Topic when image.FindTopic(target.Name) is null =>
-            (ErrorCode.UnknownTopicOrPartition, $"The topic '{target.Name}' does not exist."),
         ConfigResourceType.Topic => null,
         ConfigResourceType.Broker when target.Name.Length == 0 => null,
         ConfigResourceType.Broker when !int.TryParse(target.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) || !image.Brokers.ContainsKey(id) =>
@@ -147,6 +157,11 @@ public static class AlterConfigsDecision
             if (definition.Type != SettingType.List)
             {
                 return $"Can't {change.Operation.ToString().ToUpperInvariant()} to key {change.Name} because its type is not LIST.";
+            }
+
+            if (change.Operation == Operation.Append && value!.Split(',').Any(string.IsNullOrWhiteSpace))
+            {
+                return $"An empty member cannot be appended to {change.Name}.";
             }
 
             var existing = SettingDefinition.SplitList(altered.GetValueOrDefault(change.Name) ?? definition.Default ?? "");

@@ -143,8 +143,15 @@ public static class DeleteTopicsDecision
         var records = new List<IMessage>();
         var response = new DeleteTopicsResponse();
         var removed = new HashSet<Guid>();
-        foreach (var wanted in request.Topics)
+        foreach (var same in request.Topics.GroupBy(wanted => (wanted.Name, wanted.TopicId)))
         {
+            var wanted = same.First();
+            if (same.Count() > 1)
+            {
+                response.Responses.Add(new() { Name = wanted.Name, TopicId = wanted.TopicId, ErrorCode = ErrorCode.InvalidRequest, ErrorMessage = "Duplicate topic." });
+                continue;
+            }
+
             var topic = wanted.Name is not null ? image.FindTopic(wanted.Name) : image.FindTopic(wanted.TopicId);
             var result = new DeleteTopicsResponse.DeletableTopicResult { Name = topic?.Name ?? wanted.Name, TopicId = topic?.Id ?? wanted.TopicId };
             if (topic is null)

@@ -11,6 +11,9 @@ public sealed class StaticSettings
     /// <param name="set">Kafka's names and their values, already checked with <see cref="Check"/>.</param>
     public StaticSettings(IEnumerable<KeyValuePair<string, string>> set) => _set = set.ToFrozenDictionary();
 
+    /// <summary>Timers take no more; Kafka's "never" is the largest long.</summary>
+    private const long MaxMs = int.MaxValue - 1L;
+
     public static StaticSettings Defaults { get; } = new([]);
 
     /// <returns>Null when the value is set neither here nor by default.</returns>
@@ -27,7 +30,7 @@ public sealed class StaticSettings
 
     public bool GetBool(string name) => bool.Parse(GetString(name));
 
-    public TimeSpan GetMs(string name) => TimeSpan.FromMilliseconds(GetLong(name));
+    public TimeSpan GetMs(string name) => TimeSpan.FromMilliseconds(Math.Clamp(GetLong(name), (long)TimeSpan.MinValue.TotalMilliseconds, MaxMs));
 
     /// <returns>Null when the setting is known and the value fits it, else one line that says what to do.</returns>
     public static string? Check(string name, string value) => SettingTable.Broker.Find(name) is { } definition

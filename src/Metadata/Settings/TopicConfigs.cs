@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Globalization;
 using Milena.Metadata.Image;
 
@@ -23,6 +24,11 @@ public sealed record ResolvedConfig(SettingDefinition Definition, string? Value,
 /// <summary>Kafka's layering of settings: topic, this broker, all brokers, configuration file, default; first one set wins.</summary>
 public sealed class ConfigResolver(StaticSettings settings, int brokerId)
 {
+    /// <summary>For a broker setting that has others behind it, such as the one in hours behind the one in ms: all of them, first one set wins.</summary>
+    private static readonly FrozenDictionary<string, IReadOnlyList<string>> Families = SettingTable.Topic.All
+        .SelectMany(definition => definition.BrokerSynonyms, (definition, name) => (name, definition.BrokerSynonyms))
+        .ToFrozenDictionary(one => one.name, one => one.BrokerSynonyms);
+
     /// <summary>The setting of a topic as it is in force for it.</summary>
     public ResolvedConfig Topic(MetadataImage image, string topic, SettingDefinition definition)
     {
@@ -32,17 +38,11 @@ public sealed class ConfigResolver(StaticSettings settings, int brokerId)
             layers.Add(new ConfigSynonym(definition.Name, own, ConfigSource.Topic));
         }
 
-        foreach (var synonym in definition.BrokerSynonyms)
-        {
-            AddBrokerLayers(image, synonym, layers);
-        }
-
-        // The default counts under the first synonym only: log.retention.hours, say, always has one and must not beat a default that is in ms.
-        var winner = layers.Count > 0 ? layers[0] : new ConfigSynonym(definition.Name, definition.Default, ConfigSource.Default);
+        var set = layers.Concat(definition.BrokerSynonyms.SelectMany(synonym => BrokerLayers(image, synonym)));
+        var winner = set.Append(new ConfigSynonym(definition.Name, definition.Default, ConfigSource.Default)).First();
         if (definition.BrokerSynonyms.Count > 0)
         {
-            var last = definition.BrokerSynonyms[^1];
-            layers.Add(new ConfigSynonym(last, SettingTable.Broker.Find(last)!.Default, ConfigSource.Default));
+            layers.AddRange(BrokerSynonyms(image, definition.BrokerSynonyms[0]));
         }
 
         return new ResolvedConfig(definition, InUnitsOf(definition.Name, winner), winner.Source, layers);
@@ -51,38 +51,39 @@ public sealed class ConfigResolver(StaticSettings settings, int brokerId)
     /// <summary>The value of a topic's setting, null where it has none.</summary>
     public string? TopicValue(MetadataImage image, string topic, string name) => Topic(image, topic, SettingTable.Topic.Find(name)!).Value;
 
-    /// <summary>The setting of this broker, or of all of them where <paramref name="allBrokers"/>.</summary>
+    /// <summary>The setting of this broker.</summary>
     public ResolvedConfig Broker(MetadataImage image, SettingDefinition definition)
     {
-        var layers = new List<ConfigSynonym>(3);
-        AddBrokerLayers(image, definition.Name, layers);
-        var winner = layers.Count > 0 ? layers[0] : new ConfigSynonym(definition.Name, definition.Default, ConfigSource.Default);
-        if (definition.Default is not null)
-        {
-            layers.Add(new ConfigSynonym(definition.Name, definition.Default, ConfigSource.Default));
-        }
-
-        return new ResolvedConfig(definition, winner.Value, winner.Source, layers);
+        var winner = BrokerLayers(image, definition.Name).Append(new ConfigSynonym(definition.Name, definition.Default, ConfigSource.Default)).First();
+        return new ResolvedConfig(definition, winner.Value, winner.Source, BrokerSynonyms(image, definition.Name));
     }
 
     /// <summary>The value of this broker's setting in force now, null where it has none.</summary>
     public string? BrokerValue(MetadataImage image, string name) => Broker(image, SettingTable.Broker.Find(name)!).Value;
 
-    private void AddBrokerLayers(MetadataImage image, string name, List<ConfigSynonym> layers)
+    /// <summary>What is told of a setting's layers: those of its family by source, from the first one that bears its own name on, as in Kafka.</summary>
+    private List<ConfigSynonym> BrokerSynonyms(MetadataImage image, string name)
+    {
+        var family = Families.GetValueOrDefault(name) ?? [name];
+        var defaults = family.Select(member => new ConfigSynonym(member, SettingTable.Broker.Find(member)!.Default, ConfigSource.Default)).Where(one => one.Value is not null);
+        return [.. family.SelectMany(member => BrokerLayers(image, member)).OrderBy(layer => layer.Source).Concat(defaults).SkipWhile(layer => layer.Name != name)];
+    }
+
+    private IEnumerable<ConfigSynonym> BrokerLayers(MetadataImage image, string name)
     {
         if (image.ConfigOf(ConfigResource.Broker(brokerId)).TryGetValue(name, out var dynamic))
         {
-            layers.Add(new ConfigSynonym(name, dynamic, ConfigSource.DynamicBroker));
+            yield return new ConfigSynonym(name, dynamic, ConfigSource.DynamicBroker);
         }
 
         if (image.ConfigOf(ConfigResource.AllBrokers).TryGetValue(name, out var dynamicDefault))
         {
-            layers.Add(new ConfigSynonym(name, dynamicDefault, ConfigSource.DynamicDefaultBroker));
+            yield return new ConfigSynonym(name, dynamicDefault, ConfigSource.DynamicDefaultBroker);
         }
 
         if (settings.FindSet(name) is { } configured)
         {
-            layers.Add(new ConfigSynonym(name, configured, ConfigSource.StaticBroker));
+            yield return new ConfigSynonym(name, configured, ConfigSource.StaticBroker);
         }
     }
 
@@ -97,6 +98,6 @@ public sealed class ConfigResolver(StaticSettings settings, int brokerId)
             : winner.Name.EndsWith(".minutes", StringComparison.Ordinal) ? 60_000L
             : 1L;
         var number = long.Parse(winner.Value, CultureInfo.InvariantCulture);
-        return (number < 0 ? number : checked(number * factor)).ToString(CultureInfo.InvariantCulture);
+        return (number < 0 ? number : number > long.MaxValue / factor ? long.MaxValue : number * factor).ToString(CultureInfo.InvariantCulture);
     }
 }

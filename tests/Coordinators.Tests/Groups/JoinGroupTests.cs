@@ -346,8 +346,8 @@ public sealed class JoinGroupTests
 
     [Theory]
     [InlineData(6, "", "")]
-    [InlineData(7, "", null)]
-    public void Errors_name_no_protocol_as_Kafka_does(short version, string ofUnknownGroup, string? ofUnknownMember)
+    [InlineData(7, null, null)]
+    public void Errors_name_no_protocol_as_Kafka_does(short version, string? ofUnknownGroup, string? ofUnknownMember)
     {
         var stranger = new GroupMemberClient(_harness) { MemberId = "stranger", Version = version };
         Assert.Equal(ofUnknownGroup, stranger.Join().Answer<JoinGroupResponse>().ProtocolName);
