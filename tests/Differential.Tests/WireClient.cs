@@ -1,0 +1,79 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using Milena.Protocol;
+
+namespace Milena.Differential.Tests;
+
+/// <summary>Speaks the protocol a request at a time, in any version. One connection.</summary>
+public sealed class WireClient : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly TcpClient _client;
+    private readonly NetworkStream _stream;
+    private int _correlation;
+
+    public WireClient(string host, int port)
+    {
+        _client = new TcpClient(host, port) { NoDelay = true };
+        _stream = _client.GetStream();
+        _stream.ReadTimeout = (int)Patience.TotalMilliseconds;
+    }
+
+    /// <returns>Null when the broker closed the connection instead of answering.</returns>
+    public IResponseMessage? Ask(ApiKey key, short version, IRequestMessage request)
+    {
+        var correlation = ++_correlation;
+        _stream.Write(Frame(key, version, correlation, request));
+        if (ReadFrame() is not { } frame)
+        {
+            return null;
+        }
+
+        var reader = new ProtocolReader(frame);
+        Assert.True(ResponseHeader.TryRead(ref reader, ApiCatalog.ResponseHeaderVersion((short)key, version), out var header), $"{key} {version}: bad response header");
+        Assert.Equal(correlation, header.CorrelationId);
+        Assert.True(ApiCatalog.TryReadResponse((short)key, version, frame.AsMemory(reader.Position), out var response), $"{key} {version}: the response cannot be decoded");
+        return response;
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private static byte[] Frame(ApiKey key, short version, int correlation, IRequestMessage request)
+    {
+        using var buffer = new MessageBuffer();
+        var writer = new ProtocolWriter(buffer);
+        var header = new RequestHeader { RequestApiKey = (short)key, RequestApiVersion = version, CorrelationId = correlation, ClientId = "differential" };
+        header.Write(ref writer, ApiCatalog.RequestHeaderVersion((short)key, version));
+        request.Write(ref writer, version);
+        var body = buffer.ToArray();
+        var frame = new byte[sizeof(int) + body.Length];
+        BinaryPrimitives.WriteInt32BigEndian(frame, body.Length);
+        body.CopyTo(frame, sizeof(int));
+        return frame;
+    }
+
+    private byte[]? ReadFrame()
+    {
+        var size = new byte[sizeof(int)];
+        if (!TryFill(size))
+        {
+            return null;
+        }
+
+        var frame = new byte[BinaryPrimitives.ReadInt32BigEndian(size)];
+        return TryFill(frame) ? frame : null;
+    }
+
+    private bool TryFill(byte[] bytes)
+    {
+        try
+        {
+            return _stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false) == bytes.Length;
+        }
+        catch (IOException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionReset })
+        {
+            return false;
+        }
+    }
+}
