@@ -76,6 +76,19 @@ public sealed class NodeProcess : IDisposable
         return _process.WaitForExit(StartTimeout) ? _process.ExitCode : throw new TimeoutException("milena did not stop on SIGTERM.");
     }
 
+    /// <summary>Waits until it ends by itself.</summary>
+    public int WaitForExit()
+    {
+        // Without a time limit the wait includes what is still to come of its output.
+        if (!_process!.WaitForExit(StartTimeout))
+        {
+            throw new TimeoutException("milena goes on running.");
+        }
+
+        _process.WaitForExit();
+        return _process.ExitCode;
+    }
+
     public void Dispose()
     {
         if (_process is { HasExited: false })

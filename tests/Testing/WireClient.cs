@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Net.Sockets;
 using Milena.Protocol;
 
-namespace Milena.Differential.Tests;
+namespace Milena.Testing;
 
 /// <summary>Speaks the protocol a request at a time, in any version. One connection.</summary>
 public sealed class WireClient : IDisposable
@@ -31,10 +31,14 @@ public sealed class WireClient : IDisposable
         }
 
         var reader = new ProtocolReader(frame);
-        Assert.True(ResponseHeader.TryRead(ref reader, ApiCatalog.ResponseHeaderVersion((short)key, version), out var header), $"{key} {version}: bad response header");
-        Assert.Equal(correlation, header.CorrelationId);
-        Assert.True(ApiCatalog.TryReadResponse((short)key, version, frame.AsMemory(reader.Position), out var response), $"{key} {version}: the response cannot be decoded");
-        return response;
+        if (!ResponseHeader.TryRead(ref reader, ApiCatalog.ResponseHeaderVersion((short)key, version), out var header) || header.CorrelationId != correlation)
+        {
+            throw new InvalidDataException($"{key} {version}: bad response header");
+        }
+
+        return ApiCatalog.TryReadResponse((short)key, version, frame.AsMemory(reader.Position), out var response)
+            ? response
+            : throw new InvalidDataException($"{key} {version}: the response cannot be decoded");
     }
 
     public void Dispose() => _client.Dispose();
@@ -43,7 +47,7 @@ public sealed class WireClient : IDisposable
     {
         using var buffer = new MessageBuffer();
         var writer = new ProtocolWriter(buffer);
-        var header = new RequestHeader { RequestApiKey = (short)key, RequestApiVersion = version, CorrelationId = correlation, ClientId = "differential" };
+        var header = new RequestHeader { RequestApiKey = (short)key, RequestApiVersion = version, CorrelationId = correlation, ClientId = "wire-client" };
         header.Write(ref writer, ApiCatalog.RequestHeaderVersion((short)key, version));
         request.Write(ref writer, version);
         var body = buffer.ToArray();
