@@ -5,6 +5,7 @@
 param(
     [Parameter(Position = 0)] [string] $Target = 'help',
     [ValidateSet('Debug', 'Release')] [string] $Configuration = 'Release',
+    [string] $Output = 'out/milena',
     [switch] $DryRun,
     [Parameter(ValueFromRemainingArguments)] [string[]] $More = @()
 )
@@ -14,17 +15,18 @@ $usageError = 2
 $help = @'
 build.ps1: what one does with this repository, by name
 
-usage: ./build.ps1 TARGET [-Configuration Debug|Release] [-DryRun] [arguments for dotnet]
+usage: ./build.ps1 TARGET [-Configuration Debug|Release] [-Output FOLDER] [-DryRun] [arguments for dotnet]
 
   build     compile everything
   test      run the tests                   ./build.ps1 test --filter FullyQualifiedName~Storage
   bench     run tests/Benchmarks            ./build.ps1 bench --filter '*'
-  publish   the node into out/milena: a folder that runs where the .NET runtime is installed
+  publish   lay the node into a folder that runs where the .NET runtime is installed
   pack      the NuGet packages into out/packages
   clean     remove every bin, obj and out
   help      this text
 
   -Configuration   Release unless said otherwise
+  -Output          the folder of publish: out/milena unless said otherwise
   -DryRun          print what would be done, and do nothing
 '@
 
@@ -86,7 +88,7 @@ try {
         'build' { Run dotnet build Cluster.sln -c $Configuration @More }
         'test' { Run dotnet test Cluster.sln -c $Configuration @More }
         'bench' { Bench }
-        'publish' { Run dotnet publish src/Node -c $Configuration -o out/milena @More }
+        'publish' { Run dotnet publish src/Node -c $Configuration -o $Output @More }
         'pack' { Pack }
         'clean' { Clean }
         'help' { $help }
