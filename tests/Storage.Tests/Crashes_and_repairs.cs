@@ -9,7 +9,7 @@ public sealed class Crashes_and_repairs
     private const int Steps = 150;
     private const int Producers = 3;
 
-    public static TheoryData<int> Seeds() => new(Enumerable.Range(1, 60));
+    public static TheoryData<int> Seeds() => new(TestProfile.Seeds(usual: 60, nightly: 6_000));
 
     [Theory]
     [MemberData(nameof(Seeds))]

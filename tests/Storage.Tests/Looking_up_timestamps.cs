@@ -5,7 +5,7 @@ namespace Milena.Storage.Tests;
 
 public sealed class Looking_up_timestamps
 {
-    public static TheoryData<int> Seeds() => new(Enumerable.Range(1, 12));
+    public static TheoryData<int> Seeds() => new(TestProfile.Seeds(usual: 12, nightly: 1_200));
 
     [Theory]
     [MemberData(nameof(Seeds))]

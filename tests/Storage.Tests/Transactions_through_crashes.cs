@@ -8,7 +8,7 @@ public sealed class Transactions_through_crashes
 {
     private const int Steps = 120;
 
-    public static TheoryData<int> Seeds() => new(Enumerable.Range(1, 40));
+    public static TheoryData<int> Seeds() => new(TestProfile.Seeds(usual: 40, nightly: 4_000));
 
     [Theory]
     [MemberData(nameof(Seeds))]
