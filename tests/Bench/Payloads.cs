@@ -4,7 +4,7 @@ using System.Text;
 namespace Milena.Bench;
 
 /// <summary>Record values that pack as events do: words of a small vocabulary between random numbers.</summary>
-/// <remarks>Seeded, so that every run and every broker gets the same bytes. lz4 makes about 1.6, zstd about 2.6 of them one.</remarks>
+/// <remarks>Seeded, so that every run and every broker gets the same bytes. lz4 packs them to 0.6 of their size, zstd to 0.4.</remarks>
 public static class Payloads
 {
     /// <summary>Bytes at a value's start that can carry a time.</summary>

@@ -5,6 +5,8 @@ namespace Milena.Bench;
 /// <summary>One consumer over all partitions of a topic, outside any group.</summary>
 internal sealed class TopicReader : IDisposable
 {
+    private const int FetchQueueBackoffMs = 10;
+
     private static readonly TimeProvider Clock = TimeProvider.System;
     private static readonly TimeSpan PollTimeout = TimeSpan.FromMilliseconds(100);
 
@@ -27,6 +29,8 @@ internal sealed class TopicReader : IDisposable
             EnablePartitionEof = true,
             // Timestamps and headers would be copied out of every record, and nobody looks at them.
             ConsumeResultFields = "none",
+            // With enough records at hand the client stops asking, by default for a whole second, in which small records run out.
+            FetchQueueBackoffMs = FetchQueueBackoffMs,
         };
         _consumer = ClientSettings.Build(() => new ConsumerBuilder<Ignore, byte[]>(ClientSettings.Common(config, options))
             .SetLogHandler((_, _) => { })
