@@ -55,8 +55,15 @@ internal sealed class MessageEmitter
         {
             _code.Line();
             var name = _names.ClassOf(SpecParser.TypeNameOf(definition));
+            if (definition.Type == "struct")
+            {
+                EmitComment(definition);
+            }
+
             _code.Open($"public sealed partial class {name}");
             EmitMembers(name, definition.Fields, _message.Versions);
+            _code.Line();
+            new ReadEmitter(_code, _names, _message).EmitMinBytes(definition.Fields, _message.Versions);
             _code.Line();
             new WriteEmitter(_code, _message).EmitIsDefault(definition.Fields);
             _code.Close();
@@ -68,14 +75,14 @@ internal sealed class MessageEmitter
     private void EmitTryRead()
     {
         _code.Line();
-        _code.Line("/// <summary>Reads a whole body; false when it is malformed or has bytes left over. Byte fields point into it.</summary>");
+        _code.Line("/// <summary>Reads a whole body; false when it is malformed or has bytes left over, and for a version that there is none of. Byte fields point into it.</summary>");
         _code.Open($"public static bool TryRead(ReadOnlyMemory<byte> body, short version, [NotNullWhen(true)] out {_message.Name}? message)");
         _code.Line("var reader = new ProtocolReader(body);");
         _code.Line("return TryRead(ref reader, version, out message) && reader.IsAtEnd;");
         _code.Close();
         _code.Line();
         _code.Open($"public static bool TryRead(ref ProtocolReader reader, short version, [NotNullWhen(true)] out {_message.Name}? message)");
-        _code.Line("message = Read(ref reader, version);");
+        _code.Line("message = version is >= LowestVersion and <= HighestVersion ? Read(ref reader, version) : null;");
         _code.Open("if (reader.Failed)");
         _code.Line("message = null;");
         _code.Close();
@@ -83,15 +90,19 @@ internal sealed class MessageEmitter
         _code.Close();
     }
 
+    private void EmitComment(FieldSpec field)
+    {
+        if (field.Comment.Length > 0)
+        {
+            _code.Line($"/// <summary>{field.Comment.Replace("&", "&amp;").Replace("<", "&lt;")}</summary>");
+        }
+    }
+
     private void EmitMembers(string className, List<FieldSpec> fields, Versions versions)
     {
         foreach (var field in fields)
         {
-            if (field.Comment.Length > 0)
-            {
-                _code.Line($"/// <summary>{field.Comment.Replace("&", "&amp;").Replace("<", "&lt;")}</summary>");
-            }
-
+            EmitComment(field);
             _code.Line($"public {_names.PropertyType(field)} {field.Name} {{ get; set; }}{_names.Initializer(field)}");
         }
 

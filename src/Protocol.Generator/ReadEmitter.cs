@@ -96,11 +96,16 @@ internal sealed class ReadEmitter(CodeWriter code, TypeNames names, MessageSpec 
         if (field.IsArray)
         {
             code.Open();
-            code.Line($"var length = reader.ReadArrayLength({compact}, {nullable}, {MinBytes(field)});");
-            code.Open("if (length < 0)");
-            code.Line(TypeNames.IsNullable(field) ? $"message.{field.Name} = null;" : $"message.{field.Name} = [];");
-            code.Close();
-            code.Open("else");
+            code.Line($"var length = reader.ReadArrayLength({compact}, {nullable}, {MinBytes(field, compact)});");
+            if (TypeNames.IsNullable(field) && field.Default != "null")
+            {
+                code.Open("if (length < 0)");
+                code.Line($"message.{field.Name} = null;");
+                code.Close();
+            }
+
+            // An empty list is there from the start, unless null is the default.
+            code.Open(field.Default == "null" ? "if (length >= 0)" : "if (length > 0)");
             code.Line($"var list = new List<{names.ElementType(field)}>(length);");
             code.Open("for (var item = 0; item < length && !reader.Failed; item++)");
             code.Line($"list.Add({Element(field, compact, "false")});");
@@ -141,13 +146,48 @@ internal sealed class ReadEmitter(CodeWriter code, TypeNames names, MessageSpec 
         _ => $"{names.ClassOf(field.Type)}.Read(ref reader, version)",
     };
 
-    /// <summary>The fewest bytes that one element can take: an array cannot hold more elements than its bytes allow.</summary>
-    private static int MinBytes(FieldSpec field) => field.Type switch
+    /// <summary>The fewest bytes that a struct can take in a version, so that an array of it cannot announce more than its bytes can hold.</summary>
+    public void EmitMinBytes(List<FieldSpec> fields, Versions versions)
     {
-        "int16" or "uint16" or "error" => 2,
-        "int32" => 4,
-        "int64" or "float64" => 8,
-        "uuid" => 16,
-        _ => 1,
+        code.Open("internal static int MinBytes(short version)");
+        code.Line($"var flexible = {Flexible(versions)};");
+        code.Line("var bytes = flexible ? 1 : 0;");
+        foreach (var field in fields)
+        {
+            var compact = field.NeverCompact ? "false" : "flexible";
+            Guarded(field, versions, () => code.Line($"bytes += {(field.IsArray ? $"{compact} ? 1 : 4" : MinBytesOf(field, versions, compact))};"));
+        }
+
+        code.Line("return bytes;");
+        code.Close();
+    }
+
+    private string MinBytesOf(FieldSpec field, Versions versions, string compact)
+    {
+        if (field.IsPrimitive || !TypeNames.IsNullable(field))
+        {
+            return MinBytes(field, compact);
+        }
+
+        // Where it may be null, a byte says whether it is.
+        return NullableIn(field, versions) switch
+        {
+            "true" => "1",
+            "false" => MinBytes(field, compact),
+            var condition => $"{condition} ? 1 : {MinBytes(field, compact)}",
+        };
+    }
+
+    /// <summary>The fewest bytes of a value that is no array, or of one element of an array.</summary>
+    private string MinBytes(FieldSpec field, string compact) => field.Type switch
+    {
+        "bool" or "int8" => "1",
+        "int16" or "uint16" or "error" => "2",
+        "int32" or "uint32" => "4",
+        "int64" or "float64" => "8",
+        "uuid" => "16",
+        "string" => $"{compact} ? 1 : 2",
+        "bytes" or "records" => $"{compact} ? 1 : 4",
+        _ => $"{names.ClassOf(field.Type)}.MinBytes(version)",
     };
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Milena.Protocol;
 
@@ -7,12 +8,10 @@ namespace Milena.Protocol;
 /// <remarks>The first thing that is wrong sets <see cref="Failed"/>, after which every read gives a default; callers look once, at the end.</remarks>
 public ref struct ProtocolReader(ReadOnlyMemory<byte> memory)
 {
-    /// <summary>Kafka 4.4's caps on what one message may announce.</summary>
-    private const int MaxElements = 1_000_000;
+    /// <summary>Kafka 4.4's caps on what one array and one set of tagged fields may announce.</summary>
+    public const int MaxElements = 1_000_000;
 
-    private const int MaxTags = 10_000;
-
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    public const int MaxTags = 10_000;
 
     private readonly ReadOnlySpan<byte> _span = memory.Span;
 
@@ -75,15 +74,12 @@ public ref struct ProtocolReader(ReadOnlyMemory<byte> memory)
         }
 
         var bytes = Take(length);
-        try
-        {
-            return Failed ? null : StrictUtf8.GetString(bytes);
-        }
-        catch (DecoderFallbackException)
+        if (length > ProtocolWriter.MaxStringBytes || !Utf8.IsValid(bytes))
         {
             Fail();
-            return null;
         }
+
+        return Failed ? null : Encoding.UTF8.GetString(bytes);
     }
 
     public ReadOnlyMemory<byte> ReadBytes(bool compact) => ReadNullableBytes(compact, nullable: false) ?? ReadOnlyMemory<byte>.Empty;

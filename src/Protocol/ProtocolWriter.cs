@@ -6,6 +6,9 @@ namespace Milena.Protocol;
 /// <summary>Writes Kafka's primitive types, big-endian, into a <see cref="MessageBuffer"/>.</summary>
 public readonly ref struct ProtocolWriter(MessageBuffer buffer)
 {
+    /// <summary>What a string may take, in compact form too: a peer refuses a longer one.</summary>
+    public const int MaxStringBytes = short.MaxValue;
+
     private const int MaxVarintBytes = 5;
 
     public static InvalidOperationException CannotCarry(string field, short version) =>
@@ -44,13 +47,18 @@ public readonly ref struct ProtocolWriter(MessageBuffer buffer)
         }
 
         var length = Encoding.UTF8.GetByteCount(value);
+        if (length > MaxStringBytes)
+        {
+            throw new InvalidOperationException($"A string of {length} bytes is longer than {MaxStringBytes}.");
+        }
+
         if (compact)
         {
             WriteUnsignedVarint((uint)length + 1);
         }
         else
         {
-            WriteInt16(checked((short)length));
+            WriteInt16((short)length);
         }
 
         Encoding.UTF8.GetBytes(value, buffer.Reserve(length));
