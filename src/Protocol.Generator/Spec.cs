@@ -77,7 +77,7 @@ public sealed class FieldSpec(string name, string type, Versions versions, int l
 }
 
 /// <summary>A request, a response, a stored record, or a header.</summary>
-public sealed class MessageSpec(string name, string kind, int apiKey, Versions versions, Versions flexible)
+public sealed class MessageSpec(string name, string kind, int apiKey, Versions versions, Versions flexible, int line)
 {
     public string Name { get; } = name;
 
@@ -89,6 +89,10 @@ public sealed class MessageSpec(string name, string kind, int apiKey, Versions v
 
     public Versions Versions { get; } = versions;
     public Versions Flexible { get; } = flexible;
+
+    /// <summary>The line of its section, counted from 1.</summary>
+    public int Line { get; } = line;
+
     public List<FieldSpec> Fields { get; } = [];
 
     /// <summary>Structs that several fields share; their fields hang below a field-like node of the struct's name.</summary>

@@ -13,8 +13,13 @@ public sealed class SpecParser
     private readonly List<MessageSpec> _messages = [];
     private readonly List<SpecError> _errors = [];
     private readonly List<FieldSpec> _path = [];
-    private (int Key, string Name, Versions Versions, Versions Flexible)? _api;
+    private Api? _api;
     private MessageSpec? _message;
+
+    // Behind a line that cannot be understood, what depends on it is not judged: one mistake, one error.
+    private bool _sectionIsWrong;
+    private bool _apiIsWrong;
+    private int _wrongDepth = int.MaxValue;
 
     private SpecParser()
     {
@@ -29,13 +34,22 @@ public sealed class SpecParser
             parser.ParseLine(lines[index], index + 1);
         }
 
-        foreach (var message in parser._messages)
+        parser.EndApi();
+        if (parser._errors.Count == 0)
         {
-            parser.CheckStructs(message);
+            // What a spec means is judged once all of it is understood: a line that was refused may have held what another one lacks.
+            parser._errors.AddRange(SpecChecker.Check(parser._messages));
+        }
+
+        if (parser._messages.Count == 0 && parser._errors.Count == 0)
+        {
+            parser.Fail(1, "the file defines no message");
         }
 
         return (parser._messages, parser._errors);
     }
+
+    internal static string TypeNameOf(FieldSpec definition) => definition.Type == "struct" ? definition.Name : definition.Type;
 
     private void ParseLine(string line, int number)
     {
@@ -47,43 +61,58 @@ public sealed class SpecParser
             return;
         }
 
-        var indent = content.Length - content.TrimStart().Length;
+        var indent = content.Length - content.TrimStart(' ').Length;
         var words = content.Split([' '], StringSplitOptions.RemoveEmptyEntries);
-        if (indent == 0)
+        if (content.Contains('\t'))
+        {
+            Fail(number, "tabs have no meaning here: indent by two spaces for each level");
+        }
+        else if (indent == 0)
         {
             StartSection(words, number);
         }
-        else if (_message is null || indent % IndentSize != 0 || indent / IndentSize > _path.Count + 1)
+        else if (!_sectionIsWrong)
         {
-            Fail(number, "a field must be indented by two spaces for each level, below a section");
-        }
-        else if (ParseField(words, number, comment) is { } field)
-        {
-            Attach(field, indent / IndentSize, number);
+            ParseField(words, indent, number, comment);
         }
     }
 
     private void StartSection(string[] words, int line)
     {
         _path.Clear();
+        _wrongDepth = int.MaxValue;
+        _sectionIsWrong = _apiIsWrong && words[0] is ("request" or "response");
+        if (_sectionIsWrong)
+        {
+            return;
+        }
+
+        if (words[0] is not ("request" or "response"))
+        {
+            EndApi();
+        }
+
         switch (words[0])
         {
             case "api" when words.Length == 6 && words[4] == "flexible" && Key(words[1], out var key) && Range(words[3], out var versions) && Range(words[5], out var flexible):
-                _api = (key, words[2], versions, flexible);
+                _api = new Api(key, words[2], versions, flexible, line);
                 _message = null;
                 break;
             case "request" or "response" when words.Length == 1 && _api is { } api:
                 var suffix = words[0] == "request" ? "Request" : "Response";
-                Start(new MessageSpec(api.Name + suffix, words[0], api.Key, api.Versions, api.Flexible));
+                api.Sections.Add(words[0]);
+                Start(new MessageSpec(api.Name + suffix, words[0], api.Key, api.Versions, api.Flexible, line));
                 break;
             case "record" when words.Length == 6 && words[4] == "flexible" && Key(words[1], out var key) && Range(words[3], out var versions) && Range(words[5], out var flexible):
-                Start(new MessageSpec(words[2], "record", key, versions, flexible));
+                Start(new MessageSpec(words[2], "record", key, versions, flexible, line));
                 break;
             case "data" when words.Length == 5 && words[3] == "flexible" && Range(words[2], out var versions) && Range(words[4], out var flexible):
-                Start(new MessageSpec(words[1], "data", -1, versions, flexible));
+                Start(new MessageSpec(words[1], "data", -1, versions, flexible, line));
                 break;
             default:
-                Fail(line, "expected 'api KEY NAME VERSIONS flexible VERSIONS', 'request', 'response', 'record KEY NAME VERSIONS flexible VERSIONS' or 'data NAME VERSIONS flexible VERSIONS'");
+                (_sectionIsWrong, _apiIsWrong) = (true, words[0] == "api");
+                Fail(line, "expected 'api KEY NAME VERSIONS flexible VERSIONS', below it 'request' and 'response', "
+                    + "'record KEY NAME VERSIONS flexible VERSIONS' or 'data NAME VERSIONS flexible VERSIONS'");
                 break;
         }
     }
@@ -92,6 +121,41 @@ public sealed class SpecParser
     {
         _message = message;
         _messages.Add(message);
+    }
+
+    /// <summary>An API without one of its two sections would be half a catalog entry.</summary>
+    private void EndApi()
+    {
+        if (_api is { } api && _errors.Count == 0 && (api.Sections.Count != 2 || api.Sections.Distinct().Count() != 2))
+        {
+            Fail(api.Line, $"the API {api.Name} must have one request and one response");
+        }
+
+        (_api, _apiIsWrong) = (null, false);
+    }
+
+    private void ParseField(string[] words, int indent, int line, string comment)
+    {
+        var depth = indent / IndentSize;
+        if (depth > _wrongDepth)
+        {
+            return;
+        }
+
+        _wrongDepth = int.MaxValue;
+        if (_message is null || indent % IndentSize != 0 || depth > _path.Count + 1)
+        {
+            Fail(line, "a field must be indented by two spaces for each level, below a section");
+            _wrongDepth = depth;
+        }
+        else if (ReadField(words, line, comment) is { } field)
+        {
+            Attach(field, depth, line);
+        }
+        else
+        {
+            _wrongDepth = depth;
+        }
     }
 
     private void Attach(FieldSpec field, int depth, int line)
@@ -115,22 +179,31 @@ public sealed class SpecParser
         _path.Add(field);
     }
 
-    private FieldSpec? ParseField(string[] words, int line, string comment)
+    private FieldSpec? ReadField(string[] words, int line, string comment)
     {
-        if (words.Length < 3 || !Versions.TryParse(words[2], out var versions))
+        if (words.Length < 3)
         {
             Fail(line, "a field is NAME TYPE VERSIONS, then any of: null VERSIONS, tag N VERSIONS, = DEFAULT, ignorable, never-compact");
+            return null;
+        }
+
+        if (!Range(words[2], out var versions))
+        {
+            Fail(line, NoRange(words[2]));
             return null;
         }
 
         // A common struct is written 'struct NAME VERSIONS', so that it reads as a definition.
         var field = words[0] == "struct" ? new FieldSpec(words[1], "struct", versions, line) : new FieldSpec(words[0], words[1], versions, line);
         field.Comment = comment;
+        var seen = new HashSet<string>();
         for (var position = 3; position < words.Length;)
         {
-            if (!ParseAttribute(field, words, ref position))
+            var word = words[position];
+            var fault = seen.Add(word) ? ReadAttribute(field, words, ref position) : $"'{word}' is there twice";
+            if (fault.Length > 0)
             {
-                Fail(line, $"'{words[position]}' is no attribute of a field, or lacks its value");
+                Fail(line, fault);
                 return null;
             }
         }
@@ -138,70 +211,55 @@ public sealed class SpecParser
         return field;
     }
 
-    private static bool ParseAttribute(FieldSpec field, string[] words, ref int position)
+    /// <returns>What is wrong with it; empty for nothing.</returns>
+    private static string ReadAttribute(FieldSpec field, string[] words, ref int position)
     {
-        var word = words[position];
-        var left = words.Length - position - 1;
-        if (word == "ignorable")
+        var word = words[position++];
+        var value = position < words.Length ? words[position] : "";
+        switch (word)
         {
-            field.Ignorable = true;
-            position++;
-            return true;
-        }
-
-        if (word == "never-compact")
-        {
-            field.NeverCompact = true;
-            position++;
-            return true;
-        }
-
-        if (word == "null" && left >= 1 && Range(words[position + 1], out var nullable))
-        {
-            field.Nullable = nullable;
-            position += 2;
-            return true;
-        }
-
-        if (word == "=" && left >= 1)
-        {
-            field.Default = words[position + 1] == "\"\"" ? "" : words[position + 1];
-            position += 2;
-            return true;
-        }
-
-        if (word == "tag" && left >= 2 && Key(words[position + 1], out var tag) && Range(words[position + 2], out var tagged))
-        {
-            (field.Tag, field.Tagged) = (tag, tagged);
-            position += 3;
-            return true;
-        }
-
-        return false;
-    }
-
-    private void CheckStructs(MessageSpec message)
-    {
-        var known = new HashSet<string>(message.Structs.Select(TypeNameOf));
-        foreach (var field in message.Fields.Concat(message.Structs.SelectMany(one => one.Fields)))
-        {
-            if (!field.IsPrimitive && !known.Contains(field.Type))
-            {
-                Fail(field.Line, $"the type {field.Type} of {field.Name} is neither a primitive nor a struct of {message.Name}");
-            }
-
-            if (field.Tag >= 0 && !message.Flexible.Contains(field.Tagged.Overlaps(message.Versions) ? new Versions(field.Tagged.Lowest, field.Tagged.Lowest) : Versions.None))
-            {
-                Fail(field.Line, $"{field.Name} has a tag in versions {field.Tagged}, which are not flexible");
-            }
+            case "ignorable":
+                field.Ignorable = true;
+                return "";
+            case "never-compact":
+                field.NeverCompact = true;
+                return "";
+            case "null":
+                position++;
+                field.Nullable = Range(value, out var nullable) ? nullable : Versions.None;
+                return field.Nullable.IsNone ? $"null needs versions: {NoRange(value)}" : "";
+            case "=":
+                position++;
+                field.Default = value == "\"\"" ? "" : value;
+                return value.Length == 0 ? "'=' needs a default; the empty string is \"\"" : "";
+            case "tag":
+                var range = position + 1 < words.Length ? words[position + 1] : "";
+                position += 2;
+                field.Tag = Key(value, out var tag) ? tag : -1;
+                field.Tagged = Range(range, out var tagged) ? tagged : Versions.None;
+                return field.Tag < 0 ? $"tag needs a number, and '{value}' is none"
+                    : field.Tagged.IsNone ? $"tag {tag} needs versions: {NoRange(range)}" : "";
+            default:
+                return $"'{word}' is no attribute of a field; those are: null VERSIONS, tag N VERSIONS, = DEFAULT, ignorable, never-compact";
         }
     }
 
-    internal static string TypeNameOf(FieldSpec definition) => definition.Type == "struct" ? definition.Name : definition.Type;
+    private static string NoRange(string text) => $"'{text}' is no range of versions, such as 3+, 0-12 or 4";
 
-    private static bool Key(string text, out int key) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out key);
+    private static bool Key(string text, out int key) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out key) && key <= short.MaxValue;
 
     private static bool Range(string text, out Versions versions) => Versions.TryParse(text, out versions);
 
     private void Fail(int line, string message) => _errors.Add(new SpecError(line, message));
+
+    private sealed class Api(int key, string name, Versions versions, Versions flexible, int line)
+    {
+        public int Key { get; } = key;
+        public string Name { get; } = name;
+        public Versions Versions { get; } = versions;
+        public Versions Flexible { get; } = flexible;
+        public int Line { get; } = line;
+        public List<string> Sections { get; } = [];
+    }
 }
