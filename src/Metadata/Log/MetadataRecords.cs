@@ -42,9 +42,14 @@ public static class MetadataRecords
             return false;
         }
 
-        var type = (short)reader.ReadUnsignedVarint();
-        var version = (short)reader.ReadUnsignedVarint();
-        record = type switch
+        var (type, versionRead) = (reader.ReadUnsignedVarint(), reader.ReadUnsignedVarint());
+        if (type > short.MaxValue || versionRead > short.MaxValue)
+        {
+            return false;
+        }
+
+        var version = (short)versionRead;
+        record = (short)type switch
         {
             RegisterBrokerRecord.ApiKey when RegisterBrokerRecord.TryRead(ref reader, version, out var read) => read,
             UnregisterBrokerRecord.ApiKey when UnregisterBrokerRecord.TryRead(ref reader, version, out var read) => read,
