@@ -7,7 +7,7 @@ namespace Milena.Network;
 public static class RequestDecoder
 {
     /// <param name="frame">A request without its size field. The request's byte fields point into it.</param>
-    /// <returns>False for bytes that are not exactly one header and one body of that API and version, and for an API that there is none of.</returns>
+    /// <returns>False for bytes that do not begin with one header and one body of that API and version, and for an API that there is none of.</returns>
     public static bool TryRead(
         ReadOnlyMemory<byte> frame, short apiKey, short apiVersion, out string? clientId, [NotNullWhen(true)] out IRequestMessage? request)
     {

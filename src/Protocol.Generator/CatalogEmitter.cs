@@ -37,23 +37,31 @@ internal static class CatalogEmitter
 
         code.Close(";");
         code.Line();
-        EmitSwitch(code, "TryReadRequest", "IRequestMessage", requests);
+        code.Line("/// <summary>Reads a request's body. Bytes behind it are passed over, as brokers do: librdkafka leaves some, in Metadata 13 for one.</summary>");
+        EmitSwitch(code, "TryReadRequest", "IRequestMessage", requests, "ref reader", "var reader = new ProtocolReader(body);");
         code.Line();
-        EmitSwitch(code, "TryReadResponse", "IResponseMessage", responses);
+        EmitSwitch(code, "TryReadResponse", "IResponseMessage", responses, "body");
         code.Close();
         return code.ToString();
     }
 
     private static string NameOf((string Kind, int Key, string Name) request) => request.Name.Substring(0, request.Name.Length - "Request".Length);
 
-    private static void EmitSwitch(CodeWriter code, string method, string type, List<(string Kind, int Key, string Name)> messages)
+    /// <param name="from">What the messages are read from: the whole body, or a reader that <paramref name="prepare"/> makes and that need not end with it.</param>
+    private static void EmitSwitch(
+        CodeWriter code, string method, string type, List<(string Kind, int Key, string Name)> messages, string from, string prepare = "")
     {
         code.Open($"public static bool {method}(short apiKey, short version, ReadOnlyMemory<byte> body, [NotNullWhen(true)] out {type}? message)");
         code.Line("message = null;");
+        if (prepare.Length > 0)
+        {
+            code.Line(prepare);
+        }
+
         code.Open("switch (apiKey)");
         foreach (var one in messages)
         {
-            code.Line($"case {one.Key} when {one.Name}.TryRead(body, version, out var read{one.Key}):");
+            code.Line($"case {one.Key} when {one.Name}.TryRead({from}, version, out var read{one.Key}):");
             code.Line($"    message = read{one.Key};");
             code.Line("    return true;");
         }

@@ -28,11 +28,23 @@ switch (args[0])
     case "seek":
         Seek(args[2], args[3], Number(args[4]));
         break;
+    case "list":
+        List();
+        break;
     case "group":
         Group(args[2], args[3]);
         break;
     default:
         throw new ArgumentException(args[0]);
+}
+
+void List()
+{
+    using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = address }).Build();
+    foreach (var topic in admin.GetMetadata(TimeSpan.FromSeconds(20)).Topics)
+    {
+        Console.WriteLine($"{topic.Topic}\t{topic.Partitions.Count}");
+    }
 }
 
 static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);

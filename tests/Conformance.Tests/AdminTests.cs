@@ -36,6 +36,22 @@ public sealed class AdminTests
             "5\n1000000 1 1073741824 True\nTOPIC_ALREADY_EXISTS\nTOPIC_EXCEPTION\nINVALID_REPLICATION_FACTOR\nINVALID_CONFIG\nFalse\n", output);
     }
 
+    [Fact]
+    public void Confluents_dotnet_client_lists_all_topics()
+    {
+        using var node = new NodeProcess().Start();
+        using (var client = new WireClient("127.0.0.1", node.Port))
+        {
+            client.Ask(Protocol.ApiKey.CreateTopics, 7, new Protocol.CreateTopicsRequest
+            {
+                TimeoutMs = 10_000,
+                Topics = [new() { Name = "listed", NumPartitions = 3, ReplicationFactor = 1 }],
+            });
+        }
+
+        Assert.Equal(["listed\t3"], ClientPrograms.Run("confluent-dotnet", "list", node.Address));
+    }
+
     [SkippableFact]
     public void A_client_that_sends_rubbish_loses_its_connection_and_nobody_else_does()
     {

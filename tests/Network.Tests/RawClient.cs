@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
 using Milena.Protocol;
+using Milena.Testing;
 
 namespace Milena.Network.Tests;
 
@@ -15,15 +16,8 @@ internal sealed class RawClient(TcpClient client) : IDisposable
 
     public void Send(ApiKey key, short version, int correlationId, IRequestMessage request) => Send(Frame(key, version, correlationId, request));
 
-    public static byte[] Frame(ApiKey key, short version, int correlationId, IRequestMessage request)
-    {
-        using var buffer = new MessageBuffer();
-        var writer = new ProtocolWriter(buffer);
-        var header = new RequestHeader { RequestApiKey = (short)key, RequestApiVersion = version, CorrelationId = correlationId, ClientId = "raw" };
-        header.Write(ref writer, ApiCatalog.RequestHeaderVersion((short)key, version));
-        request.Write(ref writer, version);
-        return [.. Size(buffer.Written.Length), .. buffer.Written.Span];
-    }
+    /// <summary>A whole request, with its size in front.</summary>
+    public static byte[] Frame(ApiKey key, short version, int correlationId, IRequestMessage request) => WireClient.Frame(key, version, correlationId, request);
 
     public static byte[] Size(int size)
     {

@@ -43,7 +43,8 @@ public sealed class WireClient : IDisposable
 
     public void Dispose() => _client.Dispose();
 
-    private static byte[] Frame(ApiKey key, short version, int correlation, IRequestMessage request)
+    /// <summary>A whole request, with its size in front.</summary>
+    public static byte[] Frame(ApiKey key, short version, int correlation, IRequestMessage request)
     {
         using var buffer = new MessageBuffer();
         var writer = new ProtocolWriter(buffer);
