@@ -15,6 +15,7 @@ using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
 using Milena.Metadata.Log;
 using Milena.Metadata.Settings;
+using Milena.Metadata.Snapshots;
 using Milena.Model;
 using Milena.Network;
 using Milena.Node.Configuration;
@@ -47,6 +48,7 @@ public sealed class MilenaNode : IAsyncDisposable
     private BrokerContext? _broker;
     private IActorRef? _groups;
     private LocalMetadataLog? _metadataLog;
+    private SnapshotGenerator? _snapshots;
     private bool _loaded;
 
     private MilenaNode(NodeConfiguration configuration, LogDirectories directories, LogEnvironment environment, ILoggerFactory logs)
@@ -94,6 +96,11 @@ public sealed class MilenaNode : IAsyncDisposable
         }
 
         await Task.WhenAny(_system.Terminate(), Task.Delay(StopTimeout));
+        if (_snapshots is not null)
+        {
+            await _snapshots.DisposeAsync();
+        }
+
         if (_metadataLog is not null)
         {
             await _metadataLog.DisposeAsync();
@@ -116,14 +123,30 @@ public sealed class MilenaNode : IAsyncDisposable
         cluster.Join(cluster.SelfAddress);
         var dispatcher = MakeDispatcher();
         await ListenAsync(dispatcher);
-        _metadataLog = LocalMetadataLog.Open(MetadataDirectory, _environment);
-        _metadataLog.Start(new Listening(this));
+        StartMetadata();
         _replicas.LoadLogs(_configuration.Kafka.GetInt("num.recovery.threads.per.data.dir"));
         _loaded = true;
         await RegisterAsync();
         await StartReplicasAsync(cluster);
         await _broker!.WhenLeadingAsync(_metadata.Current.TopicsByName.Keys);
         _listeners.ForEach(listener => listener.Open());
+    }
+
+    private void StartMetadata()
+    {
+        var settings = MetadataLogSettings.From(_configuration.Kafka);
+        _metadataLog = LocalMetadataLog.Open(MetadataDirectory, _environment, settings);
+        try
+        {
+            _metadataLog.Start(new Listening(this));
+        }
+        catch (InvalidDataException e)
+        {
+            throw new StartupException(e.Message);
+        }
+
+        _snapshots = new SnapshotGenerator(_metadataLog, () => _metadata.Current, settings, _time, _logs.CreateLogger("Milena.Metadata"));
+        _snapshots.Check();
     }
 
     /// <summary>The first of <c>log.dirs</c>, as with Kafka where no <c>metadata.log.dir</c> says otherwise.</summary>
@@ -293,7 +316,8 @@ public sealed class MilenaNode : IAsyncDisposable
         public void Committed(IReadOnlyList<IMessage> records, long lastOffset, int epoch, bool isSnapshot)
         {
             node._metadata.Apply(records, lastOffset, epoch, isSnapshot);
-            node._controller.Controller?.Tell(new ControllerActor.Applied(lastOffset), ActorRefs.NoSender);
+            node._controller.Controller?.Tell(new ControllerActor.Applied(node._metadata.Current), ActorRefs.NoSender);
+            node._snapshots?.Check();
         }
 
         public void BecameLeader(int epoch)

@@ -13,7 +13,8 @@ namespace Milena.Metadata.Controller;
 /// </summary>
 /// <remarks>
 /// It looks at its own latest image, which may be ahead of the committed one. When an append fails, that image is worth nothing: the
-/// actor fails all that wait and stops; a new one starts from the committed image when the node leads again.
+/// actor fails all that wait and stops; a new one starts from the committed image when the node leads again. It is never restarted, as
+/// that would be on the image it once began with. A decision that throws is a bug of that decision: its request fails, and nothing else.
 /// </remarks>
 public sealed class ControllerActor : ReceiveActor
 {
@@ -21,8 +22,8 @@ public sealed class ControllerActor : ReceiveActor
     /// <param name="Reply">Completed once. Fails with <see cref="NotControllerException"/> where this node may not decide any more.</param>
     public sealed record Decide(IRequestMessage Request, TaskCompletionSource<IResponseMessage> Reply) : INoSerializationVerificationNeeded;
 
-    /// <summary>The metadata up to an offset is committed and applied on this node.</summary>
-    public sealed record Applied(long Offset) : INoSerializationVerificationNeeded;
+    /// <summary>The metadata is committed up to the image's offset, and applied on this node.</summary>
+    public sealed record Applied(MetadataImage Image) : INoSerializationVerificationNeeded;
 
     private readonly IMetadataLog _log;
     private readonly ControllerContext _context;
@@ -53,7 +54,11 @@ public sealed class ControllerActor : ReceiveActor
 
     private void OnDecide(Decide decide)
     {
-        var decision = DecisionOn(decide.Request);
+        if (TryDecide(decide) is not { } decision)
+        {
+            return;
+        }
+
         if (decision.Records.Count == 0)
         {
             Answer(_log.EndOffset - 1, decision.Response, decide.Reply);
@@ -72,12 +77,26 @@ public sealed class ControllerActor : ReceiveActor
             _latest = delta.Apply(offset, _epoch);
             Answer(offset, decision.Response, decide.Reply);
         }
-        catch (Exception e) when (e is NotControllerException or Storage.LogIOException)
+        catch (Exception e)
         {
             _logger.Error(e, "Epoch {0}: cannot write a decision on {1}", _epoch, decide.Request.GetType().Name);
             decide.Reply.SetException(e);
             FailAll(e);
             Context.Stop(Self);
+        }
+    }
+
+    private Decision? TryDecide(Decide decide)
+    {
+        try
+        {
+            return DecisionOn(decide.Request);
+        }
+        catch (Exception e)
+        {
+            _logger.Error(e, "Epoch {0}: cannot decide on {1}", _epoch, decide.Request.GetType().Name);
+            decide.Reply.SetException(e);
+            return null;
         }
     }
 
@@ -107,7 +126,13 @@ public sealed class ControllerActor : ReceiveActor
 
     private void OnApplied(Applied applied)
     {
-        _applied = Math.Max(_applied, applied.Offset);
+        _applied = Math.Max(_applied, applied.Image.Offset);
+        if (applied.Image.Offset == _latest.Offset)
+        {
+            // The same content: keeping the store's objects rather than equal ones of its own halves the memory.
+            _latest = applied.Image;
+        }
+
         while (_uncommitted.TryPeek(out var next) && next.Offset <= _applied)
         {
             _uncommitted.Dequeue();

@@ -13,6 +13,7 @@ public sealed class MetadataDelta(MetadataImage image)
     private readonly Dictionary<Guid, TopicInProgress> _changedTopics = [];
     private readonly Dictionary<Guid, TopicImage> _deletedTopics = [];
     private readonly HashSet<ConfigResource> _changedConfigs = [];
+    private readonly HashSet<string> _newNames = [];
     private long _nextProducerId = image.NextProducerId;
 
     private sealed record TopicInProgress(string Name, List<PartitionRegistration> Partitions);
@@ -26,13 +27,14 @@ public sealed class MetadataDelta(MetadataImage image)
 
     public IReadOnlyCollection<ConfigResource> ChangedConfigs => _changedConfigs;
 
-    /// <summary>Takes one committed record, which stands at <paramref name="offset"/> of the metadata log.</summary>
+    /// <summary>Takes one record, the next of the metadata log.</summary>
+    /// <exception cref="InvalidDataException">The record does not fit what the records before it say.</exception>
     public void Replay(IMessage record)
     {
         switch (record)
         {
             case TopicRecord topic:
-                _changedTopics.Add(topic.TopicId, new TopicInProgress(topic.Name, []));
+                Replay(topic);
                 break;
             case PartitionRecord partition:
                 Replay(partition);
@@ -53,6 +55,7 @@ public sealed class MetadataDelta(MetadataImage image)
                 Replay(change);
                 break;
             case UnregisterBrokerRecord unregistered:
+                BrokerOf(unregistered.BrokerId);
                 _brokers.Remove(unregistered.BrokerId);
                 break;
             case ProducerIdsRecord producerIds:
@@ -102,7 +105,7 @@ public sealed class MetadataDelta(MetadataImage image)
     {
         if (!_changedTopics.TryGetValue(id, out var topic))
         {
-            var existing = image.FindTopic(id) ?? throw new InvalidDataException($"The metadata log speaks of topic id {id}, which does not exist.");
+            var existing = Existing(id);
             topic = new TopicInProgress(existing.Name, [.. existing.Partitions]);
             _changedTopics.Add(id, topic);
         }
@@ -110,20 +113,43 @@ public sealed class MetadataDelta(MetadataImage image)
         return topic;
     }
 
+    private TopicImage Existing(Guid id) => !_deletedTopics.ContainsKey(id) && image.FindTopic(id) is { } topic
+        ? topic
+        : throw new InvalidDataException($"The metadata log speaks of topic id {id}, which does not exist.");
+
+    private BrokerRegistration BrokerOf(int id) => _brokers.TryGetValue(id, out var broker)
+        ? broker
+        : throw new InvalidDataException($"The metadata log speaks of broker {id}, which is not registered.");
+
+    private void Replay(TopicRecord record)
+    {
+        var taken = image.FindTopic(record.TopicId) ?? image.FindTopic(record.Name);
+        if ((taken is not null && !_deletedTopics.ContainsKey(taken.Id)) || !_newNames.Add(record.Name) || _changedTopics.ContainsKey(record.TopicId))
+        {
+            throw new InvalidDataException($"The metadata log creates the topic '{record.Name}' with id {record.TopicId} a second time.");
+        }
+
+        _changedTopics.Add(record.TopicId, new TopicInProgress(record.Name, []));
+    }
+
     private void Replay(PartitionRecord record)
     {
         var partitions = Change(record.TopicId).Partitions;
+        ImmutableArray<int> replicas = [.. record.Replicas];
         var registration = new PartitionRegistration(
-            [.. record.Replicas],
-            record.Directories.Count == record.Replicas.Count ? [.. record.Directories] : [.. record.Replicas.Select(_ => Guid.Empty)],
-            [.. record.Isr],
+            replicas,
+            Sharing.Directories(record.Directories, replicas.Length),
+            Sharing.Isr(record.Isr, replicas),
             [.. record.RemovingReplicas],
             [.. record.AddingReplicas],
             [.. record.EligibleLeaderReplicas ?? []],
             [.. record.LastKnownElr ?? []],
             record.Leader,
             record.LeaderEpoch,
-            record.PartitionEpoch);
+            record.PartitionEpoch)
+        {
+            LeaderRecoveryState = record.LeaderRecoveryState,
+        };
         if (record.PartitionId < partitions.Count)
         {
             partitions[record.PartitionId] = registration;
@@ -142,12 +168,19 @@ public sealed class MetadataDelta(MetadataImage image)
     {
         const int unchanged = -2;
         var partitions = Change(record.TopicId).Partitions;
+        if (record.PartitionId < 0 || record.PartitionId >= partitions.Count)
+        {
+            throw new InvalidDataException($"The metadata log changes partition {record.PartitionId} of {record.TopicId}, which has {partitions.Count}.");
+        }
+
         var old = partitions[record.PartitionId];
+        ImmutableArray<int> replicas = record.Replicas is null ? old.Replicas : [.. record.Replicas];
         partitions[record.PartitionId] = old with
         {
-            Replicas = record.Replicas is null ? old.Replicas : [.. record.Replicas],
-            Directories = record.Directories is null ? old.Directories : [.. record.Directories],
-            Isr = record.Isr is null ? old.Isr : [.. record.Isr],
+            Replicas = replicas,
+            Directories = record.Directories is null ? Sharing.Directories(old.Directories, replicas.Length) : Sharing.Directories(record.Directories, replicas.Length),
+            Isr = record.Isr is null ? old.Isr : Sharing.Isr(record.Isr, replicas),
+            LeaderRecoveryState = record.LeaderRecoveryState < 0 ? old.LeaderRecoveryState : record.LeaderRecoveryState,
             RemovingReplicas = record.RemovingReplicas is null ? old.RemovingReplicas : [.. record.RemovingReplicas],
             AddingReplicas = record.AddingReplicas is null ? old.AddingReplicas : [.. record.AddingReplicas],
             EligibleLeaderReplicas = record.EligibleLeaderReplicas is null ? old.EligibleLeaderReplicas : [.. record.EligibleLeaderReplicas],
@@ -160,16 +193,21 @@ public sealed class MetadataDelta(MetadataImage image)
 
     private void Replay(RemoveTopicRecord record)
     {
-        if (_changedTopics.Remove(record.TopicId, out var unapplied))
+        string name;
+        if (image.FindTopic(record.TopicId) is null && _changedTopics.TryGetValue(record.TopicId, out var unapplied))
         {
-            _configs.Remove(ConfigResource.Topic(unapplied.Name));
+            name = unapplied.Name;
+            _newNames.Remove(name);
+        }
+        else
+        {
+            var topic = Existing(record.TopicId);
+            _deletedTopics.Add(topic.Id, topic);
+            name = topic.Name;
         }
 
-        if (image.FindTopic(record.TopicId) is { } topic)
-        {
-            _deletedTopics.Add(topic.Id, topic);
-            _configs.Remove(ConfigResource.Topic(topic.Name));
-        }
+        _changedTopics.Remove(record.TopicId);
+        _configs.Remove(ConfigResource.Topic(name));
     }
 
     private void Replay(ConfigRecord record)
@@ -197,13 +235,16 @@ public sealed class MetadataDelta(MetadataImage image)
             [.. record.LogDirs],
             record.Rack,
             record.Fenced,
-            record.InControlledShutdown);
+            record.InControlledShutdown)
+        {
+            Features = [.. record.Features.Select(feature => new FeatureRange(feature.Name, feature.MinSupportedVersion, feature.MaxSupportedVersion))],
+        };
 
     private void Replay(BrokerRegistrationChangeRecord record)
     {
         // Kafka's encoding of the two flags: -1 clears, 0 leaves as it is, 1 sets.
         static bool Flag(sbyte change, bool current) => change == 0 ? current : change > 0;
-        var old = _brokers[record.BrokerId];
+        var old = BrokerOf(record.BrokerId);
         _brokers[record.BrokerId] = old with
         {
             Fenced = Flag(record.Fenced, old.Fenced),
@@ -211,4 +252,22 @@ public sealed class MetadataDelta(MetadataImage image)
             LogDirectories = record.LogDirs is { Count: > 0 } ? [.. record.LogDirs] : old.LogDirectories,
         };
     }
+}
+
+/// <summary>Most partitions are in sync on all replicas and assigned to no directory yet: such lists share one array, which halves an image.</summary>
+internal static class Sharing
+{
+    private const int MaxShared = 8;
+
+    private static readonly ImmutableArray<Guid>[] Unassigned =
+        [.. Enumerable.Range(0, MaxShared + 1).Select(count => Enumerable.Repeat(Guid.Empty, count).ToImmutableArray())];
+
+    public static ImmutableArray<int> Isr(List<int> isr, ImmutableArray<int> replicas) =>
+        replicas.AsSpan().SequenceEqual(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(isr)) ? replicas : [.. isr];
+
+    /// <summary>One directory for each replica; a list of another length was not meant for these replicas, so they are unassigned.</summary>
+    public static ImmutableArray<Guid> Directories(IReadOnlyList<Guid> directories, int replicas) =>
+        directories.Count != replicas || directories.All(directory => directory == Guid.Empty)
+            ? replicas <= MaxShared ? Unassigned[replicas] : [.. Enumerable.Repeat(Guid.Empty, replicas)]
+            : directories is ImmutableArray<Guid> same ? same : [.. directories];
 }

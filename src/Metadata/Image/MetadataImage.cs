@@ -59,6 +59,9 @@ public sealed record PartitionRegistration(
     int PartitionEpoch)
 {
     public const int NoLeader = -1;
+
+    /// <summary>Kafka's number: 1 while a leader that was elected uncleanly recovers, else 0.</summary>
+    public sbyte LeaderRecoveryState { get; init; }
 }
 
 /// <summary>One broker as it registered itself with the controller.</summary>
@@ -74,8 +77,14 @@ public sealed record BrokerRegistration(
     bool Fenced,
     bool InControlledShutdown)
 {
+    /// <summary>Which levels of which features the broker's program can work at.</summary>
+    public ImmutableArray<FeatureRange> Features { get; init; } = [];
+
     public BrokerEndPoint? EndPoint(string listenerName) => EndPoints.FirstOrDefault(endPoint => endPoint.ListenerName == listenerName);
 }
+
+/// <summary>The levels of one feature that a broker supports, both inclusive.</summary>
+public sealed record FeatureRange(string Name, short Min, short Max);
 
 /// <summary>Where clients reach a broker on one of its listeners.</summary>
 /// <param name="SecurityProtocol">Kafka's number: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.</param>

@@ -29,12 +29,20 @@ public sealed class MetadataStore
         }
 
         var image = delta.Apply(lastOffset, epoch);
-        var gone = isSnapshot ? _current.TopicsById.Values.Where(topic => image.FindTopic(topic.Id) is null).ToList() : delta.DeletedTopics;
+        var change = isSnapshot
+            ? Replacing(_current, image, delta)
+            : new ImageChange(image, delta.ChangedTopics, delta.DeletedTopics, delta.ChangedConfigs);
         Volatile.Write(ref _current, image);
-        var change = new ImageChange(image, delta.ChangedTopics, gone, delta.ChangedConfigs);
         foreach (var observer in _observers)
         {
             observer(change);
         }
+    }
+    /// <summary>A snapshot says what is, and not what went: that follows from what was there before.</summary>
+    private static ImageChange Replacing(MetadataImage before, MetadataImage after, MetadataDelta delta)
+    {
+        var deletedTopics = before.TopicsById.Values.Where(topic => after.FindTopic(topic.Id) is null).ToList();
+        var deletedConfigs = before.Configs.Keys.Where(resource => !after.Configs.ContainsKey(resource));
+        return new ImageChange(after, delta.ChangedTopics, deletedTopics, [.. delta.ChangedConfigs, .. deletedConfigs]);
     }
 }

@@ -1,3 +1,4 @@
+using Milena.Metadata.Image;
 using Milena.Protocol;
 
 namespace Milena.Metadata.Log;
@@ -12,6 +13,9 @@ public interface IMetadataLog : IAsyncDisposable
     /// <summary>The offset that the next record will have.</summary>
     long EndOffset { get; }
 
+    /// <summary>Bytes of committed records that the newest snapshot does not contain.</summary>
+    long BytesSinceSnapshot { get; }
+
     /// <summary>Replays what is committed, then stands for election. The listener hears of both.</summary>
     void Start(IMetadataLogListener listener);
 
@@ -20,6 +24,11 @@ public interface IMetadataLog : IAsyncDisposable
     /// <exception cref="NotControllerException">This node does not lead the quorum in <paramref name="epoch"/>.</exception>
     /// <exception cref="Storage.LogIOException">The disk failed: nothing was decided, and the node must give up leading.</exception>
     long Append(int epoch, IReadOnlyList<IMessage> records);
+
+    /// <summary>Writes an image of committed records down as a snapshot, then deletes history that retention no longer wants.</summary>
+    /// <remarks>Waits for the disk, so it is not for the log's thread or an actor's; beside <see cref="Append"/>, one call at a time.</remarks>
+    /// <exception cref="IOException">The disk refused; the snapshots and the log are what they were.</exception>
+    void WriteSnapshot(MetadataImage image);
 }
 
 public interface IMetadataLogListener

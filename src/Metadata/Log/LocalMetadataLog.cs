@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using Milena.Metadata.Image;
+using Milena.Metadata.Snapshots;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Storage;
@@ -6,37 +8,69 @@ using Milena.Storage;
 namespace Milena.Metadata.Log;
 
 /// <summary>A metadata quorum of one: the log is this node's alone, and a record is committed when it has reached the disk.</summary>
-/// <remarks>It leads from its start, in an epoch one above the last one that its log knows.</remarks>
+/// <remarks>It leads from its start, in an epoch one above the last one that its log or its newest snapshot knows.</remarks>
 public sealed class LocalMetadataLog : IMetadataLog
 {
+    private sealed record Appended(IReadOnlyList<IMessage> Records, long LastOffset, int Bytes);
+
     private readonly Storage.Log _log;
-    private readonly TimeProvider _time;
-    private readonly BlockingCollection<(IReadOnlyList<IMessage> Records, long LastOffset)> _appended = [];
+    private readonly LogEnvironment _environment;
+    private readonly MetadataHistory _history;
+    private readonly BlockingCollection<Appended> _appended = [];
+
+    // The log has one writer at a time, and a snapshot rolls and shortens it beside the controller.
+    private readonly Lock _writing = new();
 
     private int _epoch;
+    private long _bytesSinceSnapshot;
+    private LogIOException? _failure;
     private Task _committing = Task.CompletedTask;
 
-    private LocalMetadataLog(Storage.Log log, TimeProvider time) => (_log, _time) = (log, time);
+    private LocalMetadataLog(Storage.Log log, LogEnvironment environment, MetadataHistory history) =>
+        (_log, _environment, _history) = (log, environment, history);
 
     /// <summary>What opening it repaired.</summary>
     public RecoveryReport Recovery => _log.Recovery;
 
     public long EndOffset => _log.LogEndOffset;
 
+    /// <summary>The first offset that is still in the log; what was below it is in a snapshot.</summary>
+    public long StartOffset => _log.LogStartOffset;
+
+    public long BytesSinceSnapshot => Interlocked.Read(ref _bytesSinceSnapshot);
+
     /// <param name="directory">The log directory that holds <c>__cluster_metadata-0</c>, made where it is missing.</param>
     /// <exception cref="LogIOException">The disk refused.</exception>
-    public static LocalMetadataLog Open(LogDirectory directory, LogEnvironment environment)
+    public static LocalMetadataLog Open(LogDirectory directory, LogEnvironment environment, MetadataLogSettings settings)
     {
-        // Nothing of it is dropped by age or size: the whole history is replayed at start.
-        var settings = new LogSettings { RetentionMs = LogSettings.Unlimited, CleanupPolicy = CleanupPolicies.None };
+        // Only a snapshot lets go of records, so the log's own retention is off; nobody reads a file that was deleted, so none is kept.
+        var logSettings = new LogSettings
+        {
+            SegmentBytes = settings.SegmentBytes,
+            SegmentMs = settings.SegmentMs,
+            RetentionMs = LogSettings.Unlimited,
+            CleanupPolicy = CleanupPolicies.None,
+            FileDeleteDelayMs = 0,
+        };
         var folder = Path.Combine(directory.FullPath, new TopicPartition(TopicNames.ClusterMetadata, 0).ToString());
-        var log = Storage.Log.Open(folder, settings, environment, new LogRecovery(directory.WasCleanShutdown));
-        return new LocalMetadataLog(log, environment.Clock);
+        var log = Storage.Log.Open(folder, logSettings, environment, new LogRecovery(directory.WasCleanShutdown));
+        return new LocalMetadataLog(log, environment, new MetadataHistory(log, new SnapshotFolder(environment.Disk, folder), environment, settings));
     }
 
+    /// <exception cref="LogIOException">The disk refused.</exception>
+    /// <exception cref="InvalidDataException">What is there cannot be read to the end, or a piece of the history is missing: one sentence says what.</exception>
     public void Start(IMetadataLogListener listener)
     {
-        Replay(listener);
+        var restored = Guarded(_history.Restore);
+        if (restored is { } snapshot)
+        {
+            _epoch = snapshot.Id.Epoch;
+            listener.Committed(snapshot.Records, snapshot.Id.EndOffset - 1, snapshot.Id.Epoch, isSnapshot: true);
+        }
+
+        var from = restored?.Id.EndOffset ?? 0;
+        Replay(listener, from);
+        _bytesSinceSnapshot = _log.BytesBetween(from, _log.LogEndOffset);
         _epoch++;
         _log.AssignLeaderEpoch(_epoch);
         _committing = Task.Factory.StartNew(() => Commit(listener), TaskCreationOptions.LongRunning);
@@ -45,19 +79,33 @@ public sealed class LocalMetadataLog : IMetadataLog
 
     public long Append(int epoch, IReadOnlyList<IMessage> records)
     {
-        if (epoch != _epoch)
+        if (epoch != _epoch || _appended.IsAddingCompleted)
         {
-            throw new NotControllerException($"The quorum is in epoch {_epoch}, not {epoch}.");
+            throw new NotControllerException(epoch == _epoch ? "The metadata log is closed." : $"The quorum is in epoch {_epoch}, not {epoch}.");
         }
 
-        var result = _log.Append(MetadataRecords.ToBatch(records, _time.GetUtcNow().ToUnixTimeMilliseconds()), epoch);
+        var batch = MetadataRecords.ToBatch(records, _environment.Clock.GetUtcNow().ToUnixTimeMilliseconds());
+        var result = Write(batch, epoch);
         if (result.Error != ErrorCode.None)
         {
             throw new InvalidOperationException($"The metadata log refused its own batch: {result.Error}");
         }
 
-        _appended.Add((records, result.LastOffset));
+        _appended.Add(new Appended(records, result.LastOffset, batch.Length));
         return result.LastOffset;
+    }
+
+    public void WriteSnapshot(MetadataImage image)
+    {
+        _history.Write(image);
+        lock (_writing)
+        {
+            // A segment that ends here can go as a whole when the next snapshot has made it superfluous.
+            _log.Roll();
+            _history.Retain();
+        }
+
+        Interlocked.Exchange(ref _bytesSinceSnapshot, _log.BytesBetween(image.Offset + 1, _log.RecoveryPoint));
     }
 
     public async ValueTask DisposeAsync()
@@ -65,6 +113,24 @@ public sealed class LocalMetadataLog : IMetadataLog
         _appended.CompleteAdding();
         await _committing;
         CloseLog();
+    }
+
+    private AppendResult Write(byte[] batch, int epoch)
+    {
+        try
+        {
+            lock (_writing)
+            {
+                return _log.Append(batch, epoch);
+            }
+        }
+        catch (LogIOException e)
+        {
+            // The committing thread may be idle, and has to tell that nothing will be decided any more.
+            _failure = e;
+            _appended.CompleteAdding();
+            throw;
+        }
     }
 
     private void CloseLog()
@@ -83,35 +149,42 @@ public sealed class LocalMetadataLog : IMetadataLog
     /// <summary>One flush commits all that was appended before it. On a thread of its own, because it waits for the disk.</summary>
     private void Commit(IMetadataLogListener listener)
     {
-        var batch = new List<(IReadOnlyList<IMessage> Records, long LastOffset)>();
-        foreach (var first in _appended.GetConsumingEnumerable())
+        var batch = new List<Appended>();
+        try
         {
-            batch.Clear();
-            batch.Add(first);
-            while (_appended.TryTake(out var next))
+            foreach (var first in _appended.GetConsumingEnumerable())
             {
-                batch.Add(next);
-            }
+                batch.Clear();
+                batch.Add(first);
+                while (_appended.TryTake(out var next))
+                {
+                    batch.Add(next);
+                }
 
-            try
-            {
                 _log.Flush();
+                foreach (var (records, lastOffset, bytes) in batch)
+                {
+                    Interlocked.Add(ref _bytesSinceSnapshot, bytes);
+                    listener.Committed(records, lastOffset, _epoch, isSnapshot: false);
+                }
             }
-            catch (LogIOException e)
-            {
-                listener.LostLeadership(e);
-                return;
-            }
+        }
+        catch (Exception e)
+        {
+            // A disk error, or a record that cannot be applied here: either way this node's image stands still, so it must not lead.
+            _appended.CompleteAdding();
+            listener.LostLeadership(e);
+            return;
+        }
 
-            foreach (var (records, lastOffset) in batch)
-            {
-                listener.Committed(records, lastOffset, _epoch, isSnapshot: false);
-            }
+        if (_failure is { } failure)
+        {
+            listener.LostLeadership(failure);
         }
     }
 
     /// <summary>Tells the listener batch by batch, as the records were decided.</summary>
-    private void Replay(IMetadataLogListener listener)
+    private void Replay(IMetadataLogListener listener, long from)
     {
         var decided = new List<IMessage>();
         var current = default(RecordBatchHeader);
@@ -124,7 +197,7 @@ public sealed class LocalMetadataLog : IMetadataLog
             }
         }
 
-        LogReplay.Run(_log, _log.LogStartOffset, _log.LogEndOffset, (in RecordBatchHeader header, in RecordView record) =>
+        LogReplay.Run(_log, Math.Max(from, _log.LogStartOffset), _log.LogEndOffset, (in RecordBatchHeader header, in RecordView record) =>
         {
             if (header.BaseOffset != current.BaseOffset)
             {
@@ -138,5 +211,19 @@ public sealed class LocalMetadataLog : IMetadataLog
         });
         Tell();
         _epoch = Math.Max(_epoch, _log.LeaderEpochs.Latest ?? 0);
+    }
+
+    private T Guarded<T>(Func<T> function)
+    {
+        try
+        {
+            return function();
+        }
+        catch (Exception e) when (e.IsDiskError() && e is not LogIOException)
+        {
+            var directory = Path.GetDirectoryName(_log.Folder)!;
+            _environment.Errors.DiskFailed(directory, e);
+            throw new LogIOException($"The metadata log in '{directory}' cannot be read: {e.Message}", e);
+        }
     }
 }

@@ -42,30 +42,28 @@ public static class MetadataRecords
             return false;
         }
 
-        var (type, versionRead) = (reader.ReadUnsignedVarint(), reader.ReadUnsignedVarint());
-        if (type > short.MaxValue || versionRead > short.MaxValue)
-        {
-            return false;
-        }
-
-        var version = (short)versionRead;
-        record = (short)type switch
-        {
-            RegisterBrokerRecord.ApiKey when RegisterBrokerRecord.TryRead(ref reader, version, out var read) => read,
-            UnregisterBrokerRecord.ApiKey when UnregisterBrokerRecord.TryRead(ref reader, version, out var read) => read,
-            TopicRecord.ApiKey when TopicRecord.TryRead(ref reader, version, out var read) => read,
-            PartitionRecord.ApiKey when PartitionRecord.TryRead(ref reader, version, out var read) => read,
-            ConfigRecord.ApiKey when ConfigRecord.TryRead(ref reader, version, out var read) => read,
-            PartitionChangeRecord.ApiKey when PartitionChangeRecord.TryRead(ref reader, version, out var read) => read,
-            RemoveTopicRecord.ApiKey when RemoveTopicRecord.TryRead(ref reader, version, out var read) => read,
-            FeatureLevelRecord.ApiKey when FeatureLevelRecord.TryRead(ref reader, version, out var read) => read,
-            ProducerIdsRecord.ApiKey when ProducerIdsRecord.TryRead(ref reader, version, out var read) => read,
-            BrokerRegistrationChangeRecord.ApiKey when BrokerRegistrationChangeRecord.TryRead(ref reader, version, out var read) => read,
-            NoOpRecord.ApiKey when NoOpRecord.TryRead(ref reader, version, out var read) => read,
-            _ => null,
-        };
-        return record is not null && reader.IsAtEnd;
+        var type = reader.ReadUnsignedVarint();
+        var version = reader.ReadUnsignedVarint();
+        record = type <= (uint)short.MaxValue && version <= (uint)short.MaxValue ? TryRead((short)type, (short)version, ref reader) : null;
+        // A later version may have given the same bytes another meaning.
+        return record is not null && reader.IsAtEnd && version <= TypeOf(record).Version;
     }
+
+    private static IMessage? TryRead(short type, short version, ref ProtocolReader reader) => type switch
+    {
+        RegisterBrokerRecord.ApiKey when RegisterBrokerRecord.TryRead(ref reader, version, out var read) => read,
+        UnregisterBrokerRecord.ApiKey when UnregisterBrokerRecord.TryRead(ref reader, version, out var read) => read,
+        TopicRecord.ApiKey when TopicRecord.TryRead(ref reader, version, out var read) => read,
+        PartitionRecord.ApiKey when PartitionRecord.TryRead(ref reader, version, out var read) => read,
+        ConfigRecord.ApiKey when ConfigRecord.TryRead(ref reader, version, out var read) => read,
+        PartitionChangeRecord.ApiKey when PartitionChangeRecord.TryRead(ref reader, version, out var read) => read,
+        RemoveTopicRecord.ApiKey when RemoveTopicRecord.TryRead(ref reader, version, out var read) => read,
+        FeatureLevelRecord.ApiKey when FeatureLevelRecord.TryRead(ref reader, version, out var read) => read,
+        ProducerIdsRecord.ApiKey when ProducerIdsRecord.TryRead(ref reader, version, out var read) => read,
+        BrokerRegistrationChangeRecord.ApiKey when BrokerRegistrationChangeRecord.TryRead(ref reader, version, out var read) => read,
+        NoOpRecord.ApiKey when NoOpRecord.TryRead(ref reader, version, out var read) => read,
+        _ => null,
+    };
 
     private static (short Type, short Version) TypeOf(IMessage record) => record switch
     {
