@@ -57,7 +57,10 @@ public static class AlterConfigsDecision
             var changes = resource.Configs.Select(config => new Change(config.Name, Operation.Set, config.Value))
                 .Concat(image.ConfigOf(target).Keys.Where(name => !named.Contains(name)).Select(name => new Change(name, Operation.Delete, null)))
                 .ToList();
-            var (error, message) = Alter(image, target, changes, request.ValidateOnly ? [] : records);
+            var repeated = request.Resources.Count(other => other.ResourceType == resource.ResourceType && other.ResourceName == resource.ResourceName) > 1;
+            var (error, message) = repeated
+                ? (ErrorCode.InvalidRequest, "Each resource must appear at most once.")
+                : Alter(image, target, changes, request.ValidateOnly ? [] : records);
             response.Responses.Add(new()
             {
                 ErrorCode = error,

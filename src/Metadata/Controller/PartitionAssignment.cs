@@ -11,15 +11,16 @@ public static class PartitionAssignment
     /// <summary>A bound on one request: beyond it the records would not fit one atomic append of the metadata log.</summary>
     public const int MaxNewPartitions = 10_000;
 
+    /// <param name="partitions">How many this topic asks for.</param>
+    /// <param name="before">How many the request's other topics were given before.</param>
+    public static string? CheckCount(int partitions, int before) => partitions > MaxNewPartitions - before
+        ? $"Excessively large number of partitions per request: {partitions} after {before} is more than {MaxNewPartitions}."
+        : null;
+
     public static (ErrorCode Error, string Message) PlaceNew(
         MetadataImage image, int partitions, int replicationFactor, ControllerContext context, out ImmutableArray<ImmutableArray<int>> assignment)
     {
         assignment = [];
-        if (partitions > MaxNewPartitions)
-        {
-            return (ErrorCode.PolicyViolation, $"Excessively large number of partitions per request: {partitions} is more than {MaxNewPartitions}.");
-        }
-
         var usable = image.Brokers.Values.Where(broker => !broker.Fenced && !broker.InControlledShutdown).ToList();
         if (replicationFactor > usable.Count)
         {
@@ -47,11 +48,12 @@ public static class PartitionAssignment
             }
         }
 
-        return TakeManual(image, [.. byIndex.Select(one => one.BrokerIds)], out assignment);
+        return TakeManual(image, [.. byIndex.Select(one => one.BrokerIds)], byIndex[0].BrokerIds.Count, out assignment);
     }
 
+    /// <param name="replicationFactor">What every partition of the topic has.</param>
     public static (ErrorCode Error, string Message) TakeManual(
-        MetadataImage image, IReadOnlyList<List<int>> manual, out ImmutableArray<ImmutableArray<int>> assignment)
+        MetadataImage image, IReadOnlyList<List<int>> manual, int replicationFactor, out ImmutableArray<ImmutableArray<int>> assignment)
     {
         assignment = [];
         foreach (var replicas in manual)
@@ -67,16 +69,17 @@ public static class PartitionAssignment
                     $"The manual partition assignment includes the broker {replicas.GroupBy(id => id).First(group => group.Count() > 1).Key} more than once.");
             }
 
-            if (replicas.FirstOrDefault(id => !image.Brokers.ContainsKey(id), -1) is var unknown and not -1)
+            if (replicas.FindIndex(id => !image.Brokers.ContainsKey(id)) is var unknown and >= 0)
             {
-                return (ErrorCode.InvalidReplicaAssignment, $"The manual partition assignment includes broker {unknown}, but no such broker is registered.");
+                return (ErrorCode.InvalidReplicaAssignment,
+                    $"The manual partition assignment includes broker {replicas[unknown]}, but no such broker is registered.");
             }
 
-            if (replicas.Count != manual[0].Count)
+            if (replicas.Count != replicationFactor)
             {
                 return (ErrorCode.InvalidReplicaAssignment,
                     $"The manual partition assignment includes a partition with {replicas.Count} replica(s), but this is not consistent with previous " +
-                    $"partitions, which have {manual[0].Count} replica(s).");
+                    $"partitions, which have {replicationFactor} replica(s).");
             }
         }
 

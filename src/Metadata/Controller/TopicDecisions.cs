@@ -15,13 +15,16 @@ public static class CreateTopicsDecision
         var records = new List<IMessage>();
         var response = new CreateTopicsResponse();
         var repeated = request.Topics.GroupBy(topic => topic.Name).Where(group => group.Count() > 1).Select(group => group.Key).ToHashSet();
-        var collisionKeys = image.TopicsByName.Keys.ToLookup(TopicNames.CollisionKey);
+        // Only names with a dot or an underscore can collide, and a look at all names is dear in a large cluster.
+        var collisionKeys = new Lazy<ILookup<string, string>>(() => image.TopicsByName.Keys.ToLookup(TopicNames.CollisionKey));
         var created = new Dictionary<string, string>();
+        var partitions = 0;
         foreach (var topic in request.Topics.DistinctBy(topic => topic.Name))
         {
             var result = repeated.Contains(topic.Name)
                 ? Refusal(topic.Name, ErrorCode.InvalidRequest, "Duplicate topic name.")
-                : Create(image, topic, context, collisionKeys, created, request.ValidateOnly ? [] : records);
+                : Create(image, topic, context, collisionKeys, created, partitions, request.ValidateOnly ? [] : records);
+            partitions += Math.Max(0, result.NumPartitions);
             response.Topics.Add(result);
         }
 
@@ -32,8 +35,9 @@ public static class CreateTopicsDecision
         MetadataImage image,
         CreateTopicsRequest.CreatableTopic topic,
         ControllerContext context,
-        ILookup<string, string> existing,
+        Lazy<ILookup<string, string>> existing,
         Dictionary<string, string> created,
+        int partitionsBefore,
         List<IMessage> records)
     {
         if (!TopicNames.TryValidate(topic.Name, out var wrongName))
@@ -47,7 +51,8 @@ public static class CreateTopicsDecision
         }
 
         var key = TopicNames.CollisionKey(topic.Name);
-        if ((existing[key].FirstOrDefault() ?? created.GetValueOrDefault(key)) is { } rival)
+        var rivals = key.Contains('_') ? existing.Value[key] : [];
+        if ((rivals.FirstOrDefault() ?? created.GetValueOrDefault(key)) is { } rival)
         {
             return Refusal(topic.Name, ErrorCode.InvalidTopicException, $"Topic '{topic.Name}' collides with existing topic: {rival}");
         }
@@ -57,7 +62,7 @@ public static class CreateTopicsDecision
             return Refusal(topic.Name, ErrorCode.InvalidConfig, wrongConfig);
         }
 
-        var (error, message) = Assign(image, topic, context, out var assignment);
+        var (error, message) = Assign(image, topic, context, partitionsBefore, out var assignment);
         if (error != ErrorCode.None)
         {
             return Refusal(topic.Name, error, message);
@@ -93,11 +98,17 @@ public static class CreateTopicsDecision
             }
         }
 
+        if (topic.Configs.GroupBy(config => config.Name).FirstOrDefault(group => group.Count() > 1) is { } repeated)
+        {
+            return $"Duplicate config key: {repeated.Key}";
+        }
+
         return TopicSettingRules.CheckTogether(topic.Configs.ToDictionary(config => config.Name, config => config.Value!));
     }
 
     private static (ErrorCode Error, string Message) Assign(
-        MetadataImage image, CreateTopicsRequest.CreatableTopic topic, ControllerContext context, out ImmutableArray<ImmutableArray<int>> assignment)
+        MetadataImage image, CreateTopicsRequest.CreatableTopic topic, ControllerContext context, int partitionsBefore,
+        out ImmutableArray<ImmutableArray<int>> assignment)
     {
         assignment = [];
         if (topic.Assignments.Count > 0)
@@ -112,7 +123,9 @@ public static class CreateTopicsDecision
                 return (ErrorCode.InvalidRequest, "A manual partition assignment was specified, but numPartitions was not set to -1.");
             }
 
-            return PartitionAssignment.TakeManual(image, topic.Assignments, out assignment);
+            return PartitionAssignment.CheckCount(topic.Assignments.Count, partitionsBefore) is { } tooManyAssigned
+                ? (ErrorCode.PolicyViolation, tooManyAssigned)
+                : PartitionAssignment.TakeManual(image, topic.Assignments, out assignment);
         }
 
         if (topic.ReplicationFactor is < -1 or 0)
@@ -127,7 +140,9 @@ public static class CreateTopicsDecision
 
         var partitions = topic.NumPartitions == -1 ? context.DefaultPartitions : topic.NumPartitions;
         var replicationFactor = topic.ReplicationFactor == -1 ? context.DefaultReplicationFactor : topic.ReplicationFactor;
-        return PartitionAssignment.PlaceNew(image, partitions, replicationFactor, context, out assignment);
+        return PartitionAssignment.CheckCount(partitions, partitionsBefore) is { } tooMany
+            ? (ErrorCode.PolicyViolation, tooMany)
+            : PartitionAssignment.PlaceNew(image, partitions, replicationFactor, context, out assignment);
     }
 
     private static CreateTopicsResponse.CreatableTopicResult Refusal(string name, ErrorCode error, string message) =>
@@ -177,18 +192,16 @@ public static class CreatePartitionsDecision
 {
     public static Decision Decide(MetadataImage image, CreatePartitionsRequest request, ControllerContext context)
     {
-        var records = new List<IMessage>();
         var response = new CreatePartitionsResponse();
         var repeated = request.Topics.GroupBy(topic => topic.Name).Where(group => group.Count() > 1).Select(group => group.Key).ToHashSet();
+        var added = new List<IMessage>();
         foreach (var topic in request.Topics.DistinctBy(topic => topic.Name))
         {
-            var (error, message) = repeated.Contains(topic.Name)
-                ? (ErrorCode.InvalidRequest, "Duplicate topic name.")
-                : Grow(image, topic, context, request.ValidateOnly ? [] : records);
+            var (error, message) = repeated.Contains(topic.Name) ? (ErrorCode.InvalidRequest, "Duplicate topic name.") : Grow(image, topic, context, added);
             response.Results.Add(new() { Name = topic.Name, ErrorCode = error, ErrorMessage = error == ErrorCode.None ? null : message });
         }
 
-        return new Decision(records, response);
+        return new Decision(request.ValidateOnly ? [] : added, response);
     }
 
     private static (ErrorCode Error, string Message) Grow(
@@ -208,6 +221,12 @@ public static class CreatePartitionsDecision
         }
 
         var additional = request.Count - current;
+        if (PartitionAssignment.CheckCount(additional, records.Count) is { } tooMany)
+        {
+            return (ErrorCode.PolicyViolation, tooMany);
+        }
+
+        var replicationFactor = topic.Partitions[0].Replicas.Length;
         ImmutableArray<ImmutableArray<int>> assignment;
         ErrorCode error;
         string message;
@@ -219,11 +238,11 @@ public static class CreatePartitionsDecision
                     $"Attempted to add {additional} additional partition(s), but only {manual.Count} assignment(s) were specified.");
             }
 
-            (error, message) = PartitionAssignment.TakeManual(image, [.. manual.Select(one => one.BrokerIds)], out assignment);
+            (error, message) = PartitionAssignment.TakeManual(image, [.. manual.Select(one => one.BrokerIds)], replicationFactor, out assignment);
         }
         else
         {
-            (error, message) = PartitionAssignment.PlaceNew(image, additional, topic.Partitions[0].Replicas.Length, context, out assignment);
+            (error, message) = PartitionAssignment.PlaceNew(image, additional, replicationFactor, context, out assignment);
         }
 
         if (error == ErrorCode.None)
