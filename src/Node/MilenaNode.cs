@@ -76,6 +76,11 @@ public sealed class MilenaNode : IAsyncDisposable
     {
         var (directories, environment) = DataDirectories.Open(configuration, logs, time);
         var node = new MilenaNode(configuration, directories, environment, logs);
+        foreach (var name in configuration.Kafka.SetNames.Where(SettingsWithoutEffect.Contains).Order(StringComparer.Ordinal))
+        {
+            NodeLog.WithoutEffect(logs.CreateLogger("Milena.Node"), name);
+        }
+
         try
         {
             await node.StartAsync();
@@ -341,6 +346,9 @@ public sealed class MilenaNode : IAsyncDisposable
 
 internal static partial class NodeLog
 {
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The setting {Name} has no effect in this version of Milena")]
+    public static partial void WithoutEffect(ILogger log, string name);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "This node no longer leads the metadata quorum: nothing can be created or changed until it is restarted")]
     public static partial void LostLeadership(ILogger log, Exception? cause);
 }

@@ -76,7 +76,8 @@ public sealed record SettingDefinition(string Name, SettingType Type, string? De
             return null;
         }
 
-        if (Bound(Valid[..dots]) is { } min && number < min)
+        // Written so that NaN is below every bound.
+        if (Bound(Valid[..dots]) is { } min && !(number >= min))
         {
             return Wrong(value, $"value must be at least {Valid[..dots]}");
         }

@@ -16,6 +16,9 @@ public sealed class StaticSettings
 
     public static StaticSettings Defaults { get; } = new([]);
 
+    /// <summary>The names that the configuration sets.</summary>
+    public IEnumerable<string> SetNames => _set.Keys;
+
     /// <returns>Null when the value is set neither here nor by default.</returns>
     public string? Find(string name) => _set.GetValueOrDefault(name) ?? Definition(name).Default;
 
