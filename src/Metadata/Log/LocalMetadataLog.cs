@@ -20,6 +20,7 @@ public sealed class LocalMetadataLog : IMetadataLog
 
     // The log has one writer at a time, and a snapshot rolls and shortens it beside the controller.
     private readonly Lock _writing = new();
+    private readonly Lock _ending = new();
 
     private int _epoch;
     private long _bytesSinceSnapshot;
@@ -91,8 +92,9 @@ public sealed class LocalMetadataLog : IMetadataLog
             throw new InvalidOperationException($"The metadata log refused its own batch: {result.Error}");
         }
 
-        _appended.Add(new Appended(records, result.LastOffset, batch.Length));
-        return result.LastOffset;
+        return TryQueue(new Appended(records, result.LastOffset, batch.Length))
+            ? result.LastOffset
+            : throw new NotControllerException("The metadata log ended while it was appended to.");
     }
 
     public void WriteSnapshot(MetadataImage image)
@@ -110,9 +112,32 @@ public sealed class LocalMetadataLog : IMetadataLog
 
     public async ValueTask DisposeAsync()
     {
-        _appended.CompleteAdding();
+        End();
         await _committing;
         CloseLog();
+    }
+
+    private bool TryQueue(Appended appended)
+    {
+        lock (_ending)
+        {
+            if (_appended.IsAddingCompleted)
+            {
+                return false;
+            }
+
+            _appended.Add(appended);
+            return true;
+        }
+    }
+
+    /// <summary>What is queued is still committed where the disk allows it; nothing is queued any more.</summary>
+    private void End()
+    {
+        lock (_ending)
+        {
+            _appended.CompleteAdding();
+        }
     }
 
     private AppendResult Write(byte[] batch, int epoch)
@@ -128,7 +153,7 @@ public sealed class LocalMetadataLog : IMetadataLog
         {
             // The committing thread may be idle, and has to tell that nothing will be decided any more.
             _failure = e;
-            _appended.CompleteAdding();
+            End();
             throw;
         }
     }
@@ -172,7 +197,7 @@ public sealed class LocalMetadataLog : IMetadataLog
         catch (Exception e)
         {
             // A disk error, or a record that cannot be applied here: either way this node's image stands still, so it must not lead.
-            _appended.CompleteAdding();
+            End();
             listener.LostLeadership(e);
             return;
         }

@@ -43,18 +43,25 @@ public sealed class SnapshotGenerator : IAsyncDisposable
         }
     }
 
+    /// <summary>Completes when the snapshot that is being written now, if one is, has ended well or badly.</summary>
+    public Task WhenIdleAsync()
+    {
+        lock (_lock)
+        {
+            return _writing;
+        }
+    }
+
     /// <summary>Waits for the snapshot that is being written; none is begun afterwards.</summary>
     public async ValueTask DisposeAsync()
     {
         await _timer.DisposeAsync();
-        Task writing;
         lock (_lock)
         {
             _stopped = true;
-            writing = _writing;
         }
 
-        await writing;
+        await WhenIdleAsync();
     }
 
     private void Write()
