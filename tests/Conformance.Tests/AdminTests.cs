@@ -1,3 +1,5 @@
+using Milena.Model;
+using Milena.Protocol;
 using Milena.Testing;
 
 namespace Milena.Conformance.Tests;
@@ -42,7 +44,7 @@ public sealed class AdminTests
         using var node = new NodeProcess().Start();
         using (var client = new WireClient("127.0.0.1", node.Port))
         {
-            client.Ask(Protocol.ApiKey.CreateTopics, 7, new Protocol.CreateTopicsRequest
+            client.Ask(ApiKey.CreateTopics, 7, new CreateTopicsRequest
             {
                 TimeoutMs = 10_000,
                 Topics = [new() { Name = "listed", NumPartitions = 3, ReplicationFactor = 1 }],
@@ -83,6 +85,50 @@ public sealed class AdminTests
         AssertOneLine("in use by another process", "--data", node.Data, "--listen", "127.0.0.1:0", "--cluster-listen", "127.0.0.1:0");
         AssertOneLine("The nearest known one is 'log.retention.ms'", "--set", "log.retentoin.ms=5");
         AssertOneLine("Unknown option '--what'", "--what");
+    }
+
+    [Fact]
+    public void A_node_leaves_nothing_in_the_folder_where_it_is_started()
+    {
+        var folder = Directory.CreateTempSubdirectory("milena-started-in-");
+        try
+        {
+            using var node = new NodeProcess { WorkingDirectory = folder.FullName }.Start();
+            using (var client = new WireClient("127.0.0.1", node.Port))
+            {
+                client.Ask(ApiKey.CreateTopics, 7, new CreateTopicsRequest
+                {
+                    TimeoutMs = 10_000,
+                    Topics = [new() { Name = "made", NumPartitions = 2, ReplicationFactor = 1 }],
+                });
+            }
+
+            node.Stop();
+            Assert.Empty(folder.EnumerateFileSystemInfos());
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public void A_name_as_long_as_a_string_may_be_is_refused_and_the_connection_stays()
+    {
+        using var node = new NodeProcess().Start();
+        using var client = new WireClient("127.0.0.1", node.Port);
+        var name = new string('x', short.MaxValue);
+        var created = client.Ask(ApiKey.CreateTopics, 7, new CreateTopicsRequest
+        {
+            TimeoutMs = 10_000,
+            Topics = [new() { Name = name, NumPartitions = 1, ReplicationFactor = 1 }],
+        });
+        Assert.Equal(ErrorCode.InvalidTopicException, Assert.Single(Assert.IsType<CreateTopicsResponse>(created).Topics).ErrorCode);
+        var altered = client.Ask(ApiKey.IncrementalAlterConfigs, 1, new IncrementalAlterConfigsRequest
+        {
+            Resources = [new() { ResourceType = 2, ResourceName = name, Configs = [new() { Name = name, Value = name }] }],
+        });
+        Assert.NotEqual(ErrorCode.None, Assert.Single(Assert.IsType<IncrementalAlterConfigsResponse>(altered).Responses).ErrorCode);
     }
 
     /// <summary>Says that no more will come, unless the node has closed the connection already.</summary>

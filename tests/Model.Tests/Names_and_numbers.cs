@@ -27,6 +27,24 @@ public sealed class Names_and_numbers
         Assert.False(TopicNames.IsValid(new string('a', 250)));
     }
 
+    [Theory]
+    [InlineData(ErrorText.MaxLength, ErrorText.MaxLength)]
+    [InlineData(ErrorText.MaxLength + 1, ErrorText.MaxLength)]
+    [InlineData(100_000, ErrorText.MaxLength)]
+    public void An_error_text_is_cut_where_it_would_be_too_long(int length, int kept)
+    {
+        var clipped = ErrorText.Clip(new string('x', length));
+        Assert.Equal(kept, clipped.Length);
+        Assert.Equal(length > kept, clipped.EndsWith('…'));
+    }
+
+    [Fact]
+    public void An_error_text_is_not_cut_within_a_character()
+    {
+        var clipped = ErrorText.Clip("x" + string.Concat(Enumerable.Repeat("🙂", ErrorText.MaxLength)));
+        Assert.EndsWith("🙂…", clipped);
+    }
+
     [Fact]
     public void Dots_and_underscores_collide() => Assert.Equal(TopicNames.CollisionKey("a.b_c"), TopicNames.CollisionKey("a_b.c"));
 

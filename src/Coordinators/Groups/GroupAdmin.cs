@@ -97,7 +97,7 @@ internal sealed class GroupAdmin(GroupSettings settings, GroupTable groups)
             GroupId = groupId,
             GroupState = nameof(GroupState.Dead),
             ErrorCode = isError ? ErrorCode.GroupIdNotFound : ErrorCode.None,
-            ErrorMessage = isError ? $"Group {groupId} not found." : null,
+            ErrorMessage = isError ? ErrorText.Clip($"Group {groupId} not found.") : null,
         };
     }
 

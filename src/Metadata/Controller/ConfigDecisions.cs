@@ -25,18 +25,18 @@ public static class AlterConfigsDecision
     {
         var records = new List<IMessage>();
         var response = new IncrementalAlterConfigsResponse();
+        var repeated = Repeated(request.Resources.Select(resource => Target(resource.ResourceType, resource.ResourceName)));
         foreach (var resource in request.Resources)
         {
-            var target = new ConfigResource((ConfigResourceType)resource.ResourceType, resource.ResourceName);
-            var repeated = request.Resources.Count(other => other.ResourceType == resource.ResourceType && other.ResourceName == resource.ResourceName) > 1;
+            var target = Target(resource.ResourceType, resource.ResourceName);
             var changes = resource.Configs.Select(config => new Change(config.Name, (Operation)config.ConfigOperation, config.Value)).ToList();
-            var (error, message) = repeated
+            var (error, message) = repeated.Contains(target)
                 ? (ErrorCode.InvalidRequest, "Each resource must appear at most once.")
                 : Alter(image, target, changes, request.ValidateOnly ? [] : records);
             response.Responses.Add(new()
             {
                 ErrorCode = error,
-                ErrorMessage = message,
+                ErrorMessage = ErrorText.Clip(message),
                 ResourceType = resource.ResourceType,
                 ResourceName = resource.ResourceName,
             });
@@ -50,27 +50,35 @@ public static class AlterConfigsDecision
     {
         var records = new List<IMessage>();
         var response = new AlterConfigsResponse();
+        var repeated = Repeated(request.Resources.Select(resource => Target(resource.ResourceType, resource.ResourceName)));
         foreach (var resource in request.Resources)
         {
-            var target = new ConfigResource((ConfigResourceType)resource.ResourceType, resource.ResourceName);
+            var target = Target(resource.ResourceType, resource.ResourceName);
             var named = resource.Configs.Select(config => config.Name).ToHashSet();
             var changes = resource.Configs.Select(config => new Change(config.Name, Operation.Set, config.Value))
                 .Concat(image.ConfigOf(target).Keys.Where(name => !named.Contains(name)).Select(name => new Change(name, Operation.Delete, null)))
                 .ToList();
-            var repeated = request.Resources.Count(other => other.ResourceType == resource.ResourceType && other.ResourceName == resource.ResourceName) > 1;
-            var (error, message) = repeated
+            var (error, message) = repeated.Contains(target)
                 ? (ErrorCode.InvalidRequest, "Each resource must appear at most once.")
                 : Alter(image, target, changes, request.ValidateOnly ? [] : records);
             response.Responses.Add(new()
             {
                 ErrorCode = error,
-                ErrorMessage = message,
+                ErrorMessage = ErrorText.Clip(message),
                 ResourceType = resource.ResourceType,
                 ResourceName = resource.ResourceName,
             });
         }
 
         return new Decision(records, response);
+    }
+
+    private static ConfigResource Target(sbyte type, string name) => new((ConfigResourceType)type, name);
+
+    private static HashSet<ConfigResource> Repeated(IEnumerable<ConfigResource> targets)
+    {
+        var seen = new HashSet<ConfigResource>();
+        return [.. targets.Where(target => !seen.Add(target))];
     }
 
     private static (ErrorCode Error, string? Message) Alter(MetadataImage image, ConfigResource target, List<Change> changes, List<IMessage> records)

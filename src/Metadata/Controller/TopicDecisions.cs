@@ -146,7 +146,7 @@ public static class CreateTopicsDecision
     }
 
     private static CreateTopicsResponse.CreatableTopicResult Refusal(string name, ErrorCode error, string message) =>
-        new() { Name = name, ErrorCode = error, ErrorMessage = message };
+        new() { Name = name, ErrorCode = error, ErrorMessage = ErrorText.Clip(message) };
 }
 
 /// <summary>Deletes topics by name or id. The replicas' files go when the brokers see the committed record.</summary>
@@ -198,7 +198,7 @@ public static class CreatePartitionsDecision
         foreach (var topic in request.Topics.DistinctBy(topic => topic.Name))
         {
             var (error, message) = repeated.Contains(topic.Name) ? (ErrorCode.InvalidRequest, "Duplicate topic name.") : Grow(image, topic, context, added);
-            response.Results.Add(new() { Name = topic.Name, ErrorCode = error, ErrorMessage = error == ErrorCode.None ? null : message });
+            response.Results.Add(new() { Name = topic.Name, ErrorCode = error, ErrorMessage = error == ErrorCode.None ? null : ErrorText.Clip(message) });
         }
 
         return new Decision(request.ValidateOnly ? [] : added, response);

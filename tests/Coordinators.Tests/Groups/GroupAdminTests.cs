@@ -58,6 +58,10 @@ public sealed class GroupAdminTests
     }
 
     [Fact]
+    public void What_is_said_of_an_unknown_group_fits_an_answer_however_long_its_name_is() =>
+        Assert.EndsWith("…", Describe(new string('x', short.MaxValue)).ErrorMessage);
+
+    [Fact]
     public void Groups_are_listed_by_state_and_type()
     {
         Scenes.Stable(_harness, 1, _ => new GroupMemberClient(_harness, "stable"));
