@@ -26,6 +26,9 @@ public sealed class NodeProcess : IDisposable
 
     public string Address => $"127.0.0.1:{Port}";
 
+    /// <summary>Where it is started; where the tests run unless told otherwise.</summary>
+    public string WorkingDirectory { get; init; } = "";
+
     /// <summary>Everything it printed since its last start.</summary>
     public string Output { get; private set; } = "";
 
@@ -106,7 +109,12 @@ public sealed class NodeProcess : IDisposable
     private (Process Process, string? FirstLine) Launch(string[] more)
     {
         string[] arguments = ["start", "--data", Data, "--listen", Address, "--cluster-listen", $"127.0.0.1:{FreePort()}", .. more];
-        var process = Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var process = Process.Start(new ProcessStartInfo(Program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = WorkingDirectory,
+        })!;
         process.ErrorDataReceived += (_, line) => Output += line.Data + "\n";
         var first = process.StandardOutput.ReadLineAsync();
         if (!first.Wait(StartTimeout))
