@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using System.Text.Unicode;
 
 namespace Milena.Protocol;
 
@@ -12,6 +11,8 @@ public ref struct ProtocolReader(ReadOnlyMemory<byte> memory)
     public const int MaxElements = 1_000_000;
 
     public const int MaxTags = 10_000;
+
+    private const int BytesOfReplacement = 3;
 
     private readonly ReadOnlySpan<byte> _span = memory.Span;
 
@@ -74,12 +75,25 @@ public ref struct ProtocolReader(ReadOnlyMemory<byte> memory)
         }
 
         var bytes = Take(length);
-        if (length > ProtocolWriter.MaxStringBytes || !Utf8.IsValid(bytes))
+        if (length > ProtocolWriter.MaxStringBytes)
         {
             Fail();
         }
 
-        return Failed ? null : Encoding.UTF8.GetString(bytes);
+        return Failed ? null : Decode(bytes);
+    }
+
+    /// <summary>As Java does, what is no UTF-8 becomes U+FFFD. That makes it longer, and what has been read must also be writable.</summary>
+    private string? Decode(ReadOnlySpan<byte> bytes)
+    {
+        var text = Encoding.UTF8.GetString(bytes);
+        if (bytes.Length > ProtocolWriter.MaxStringBytes / BytesOfReplacement && Encoding.UTF8.GetByteCount(text) > ProtocolWriter.MaxStringBytes)
+        {
+            Fail();
+            return null;
+        }
+
+        return text;
     }
 
     public ReadOnlyMemory<byte> ReadBytes(bool compact) => ReadNullableBytes(compact, nullable: false) ?? ReadOnlyMemory<byte>.Empty;

@@ -68,14 +68,26 @@ public sealed class ReaderTests
 
     [Theory]
     [InlineData("80")]
+    [InlineData("42FC726F")]
     [InlineData("C0AF")]
     [InlineData("EDA080")]
     [InlineData("F4908080")]
-    public void A_string_that_is_no_utf8_is_refused_without_an_exception(string hex)
+    public void What_is_no_utf8_in_a_string_is_replaced_as_kafka_does(string hex)
     {
         byte[] body = [2, (byte)((hex.Length / 2) + 1), .. Convert.FromHexString(hex), 0];
-        var allocated = Allocated(() => Assert.False(DeleteGroupsRequest.TryRead(body, 2, out _)));
-        Assert.True(allocated < SmallAllocation, $"{allocated} bytes were allocated, as an exception would");
+        Assert.True(DeleteGroupsRequest.TryRead(body, 2, out var read));
+        Assert.Contains('\uFFFD', Assert.Single(read.GroupsNames));
+    }
+
+    [Theory]
+    [InlineData(short.MaxValue / 3, true)]
+    [InlineData((short.MaxValue / 3) + 1, false)]
+    public void A_string_that_replacement_would_make_too_long_to_be_answered_is_refused(int length, bool accepted)
+    {
+        byte[] bytes = [.. Enumerable.Repeat((byte)0x80, length)];
+        byte[] body = [0, 0, 0, 1, (byte)(length >> 8), (byte)length, .. bytes];
+        Assert.Equal(accepted, DeleteGroupsRequest.TryRead(body, 1, out var read));
+        Assert.Equal(accepted, read is not null && Written((ref ProtocolWriter writer) => read!.Write(ref writer, 1)).Length == body.Length + (2 * length));
     }
 
     [Theory]
