@@ -38,6 +38,7 @@ public sealed class MetadataStore
             observer(change);
         }
     }
+
     /// <summary>A snapshot says what is, and not what went: that follows from what was there before.</summary>
     private static ImageChange Replacing(MetadataImage before, MetadataImage after, MetadataDelta delta)
     {
