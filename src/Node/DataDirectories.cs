@@ -6,37 +6,95 @@ using Milena.Storage;
 
 namespace Milena.Node;
 
-/// <summary>Takes the directories of <c>log.dirs</c> for this process, all of the same cluster and node.</summary>
-public static class DataDirectories
+/// <summary>The directories of this process: those of <c>log.dirs</c>, and the one of the metadata log, all of the same cluster and node.</summary>
+public sealed class DataDirectories : IDisposable
 {
+    private static readonly string MetadataFolder = new TopicPartition(TopicNames.ClusterMetadata, 0).ToString();
+
+    private readonly bool _ownsMetadata;
+
+    private DataDirectories(LogDirectories logs, LogDirectory metadata, bool ownsMetadata, LogEnvironment environment) =>
+        (Logs, Metadata, _ownsMetadata, Environment) = (logs, metadata, ownsMetadata, environment);
+
+    public LogDirectories Logs { get; }
+
+    /// <summary>Where the metadata log lies: <c>metadata.log.dir</c>, or the first of <c>log.dirs</c>.</summary>
+    public LogDirectory Metadata { get; }
+
+    public LogEnvironment Environment { get; }
+
     /// <exception cref="StartupException">One of them is another node's, in use, or cannot be written: a line that says what to do.</exception>
-    public static (LogDirectories Directories, LogEnvironment Environment) Open(NodeConfiguration configuration, ILoggerFactory logs, TimeProvider time)
+    public static DataDirectories Open(NodeConfiguration configuration, ILoggerFactory loggers, TimeProvider time)
     {
-        var directories = new LogDirectories();
-        var environment = new LogEnvironment(PhysicalDisk.Instance, time, new Random(), directories) { Logger = logs.CreateLogger("Milena.Storage") };
+        var logs = new LogDirectories();
+        var environment = new LogEnvironment(PhysicalDisk.Instance, time, new Random(), logs) { Logger = loggers.CreateLogger("Milena.Storage") };
         try
         {
             var paths = configuration.DataDirectory.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
                 .Select(Path.GetFullPath).Distinct().ToList();
-            var clusterId = FindClusterId(paths, environment) ?? Uuid.ToText(Guid.NewGuid());
-            foreach (var path in paths)
-            {
-                if (!LogDirectory.TryOpen(path, clusterId, configuration.NodeId, environment, out var directory, out var problem))
-                {
-                    throw new StartupException($"{problem} Give this node a directory of its own with --data.");
-                }
-
-                directories.Add(directory!);
-            }
-
-            return (directories, environment);
+            var metadataPath = Path.GetFullPath(configuration.Kafka.Find("metadata.log.dir") ?? paths[0]);
+            List<string> all = [.. paths.Append(metadataPath).Distinct()];
+            var clusterId = FindClusterId(all, environment);
+            CheckMetadataIsThere(paths, metadataPath, isNew: clusterId is null, environment.Disk);
+            clusterId ??= Uuid.ToText(Guid.NewGuid());
+            paths.ForEach(path => logs.Add(Take(path, clusterId, configuration.NodeId, environment)));
+            var shared = logs.All.FirstOrDefault(directory => directory.FullPath == metadataPath);
+            return new DataDirectories(logs, shared ?? Take(metadataPath, clusterId, configuration.NodeId, environment), shared is null, environment);
         }
         catch
         {
-            directories.Dispose();
+            logs.Dispose();
             throw;
         }
     }
+
+    /// <summary>Closes the metadata log's directory where it is not one of <c>log.dirs</c>, which their own owner closes.</summary>
+    public void CloseMetadata()
+    {
+        if (_ownsMetadata)
+        {
+            Metadata.Close();
+        }
+    }
+
+    /// <summary>Lets all of them go without another write, as a crash would.</summary>
+    public void Dispose()
+    {
+        Logs.Dispose();
+        if (_ownsMetadata)
+        {
+            Metadata.Dispose();
+        }
+    }
+
+    private static LogDirectory Take(string path, string clusterId, int nodeId, LogEnvironment environment) =>
+        LogDirectory.TryOpen(path, clusterId, nodeId, environment, out var directory, out var problem)
+            ? directory!
+            : throw new StartupException($"{problem} Give this node a directory of its own with --data.");
+
+    /// <summary>A node that began a metadata log of its own beside the one that it has would take all its topics for strays.</summary>
+    private static void CheckMetadataIsThere(List<string> paths, string metadataPath, bool isNew, IDisk disk)
+    {
+        if (isNew || disk.FolderExists(Path.Combine(metadataPath, MetadataFolder)))
+        {
+            return;
+        }
+
+        if (paths.Find(path => disk.FolderExists(Path.Combine(path, MetadataFolder))) is { } elsewhere)
+        {
+            throw new StartupException(
+                $"The metadata log lies in '{elsewhere}', and is to be in '{metadataPath}': set metadata.log.dir to where it lies, or move its folder {MetadataFolder}.");
+        }
+
+        if (paths.Find(path => HoldsPartitions(path, disk)) is { } holding)
+        {
+            throw new StartupException(
+                $"'{holding}' holds partitions, and the metadata log that knows them is not in '{metadataPath}': set metadata.log.dir to where its folder {MetadataFolder} lies.");
+        }
+    }
+
+    private static bool HoldsPartitions(string path, IDisk disk) =>
+        disk.FolderExists(path) && disk.Folders(path).Any(folder => TopicPartition.TryParse(Path.GetFileName(folder), out _));
 
     private static string? FindClusterId(List<string> paths, LogEnvironment environment)
     {

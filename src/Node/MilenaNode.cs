@@ -33,8 +33,7 @@ public sealed class MilenaNode : IAsyncDisposable
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(8);
 
     private readonly NodeConfiguration _configuration;
-    private readonly LogDirectories _directories;
-    private readonly LogEnvironment _environment;
+    private readonly DataDirectories _directories;
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ILoggerFactory _logs;
     private readonly TimeProvider _time;
@@ -51,12 +50,12 @@ public sealed class MilenaNode : IAsyncDisposable
     private SnapshotGenerator? _snapshots;
     private bool _loaded;
 
-    private MilenaNode(NodeConfiguration configuration, LogDirectories directories, LogEnvironment environment, ILoggerFactory logs)
+    private MilenaNode(NodeConfiguration configuration, DataDirectories directories, ILoggerFactory logs)
     {
-        (_configuration, _directories, _environment, _logs, _time) = (configuration, directories, environment, logs, environment.Clock);
+        (_configuration, _directories, _logs, _time) = (configuration, directories, logs, directories.Environment.Clock);
         _configs = new ConfigResolver(configuration.Kafka, configuration.NodeId);
-        _replicas = new ReplicaHost(configuration.NodeId, directories, _metadata, _configs, logs.CreateLogger("Milena.Replication"));
-        _directories.Failed += OnDirectoryFailed;
+        _replicas = new ReplicaHost(configuration.NodeId, directories.Logs, _metadata, _configs, logs.CreateLogger("Milena.Replication"));
+        _directories.Logs.Failed += OnDirectoryFailed;
         _system = ActorSystem.Create(SystemName, AkkaConfiguration(configuration));
         ReplicaHostExtension.Install(_system, _replicas);
     }
@@ -67,15 +66,14 @@ public sealed class MilenaNode : IAsyncDisposable
     /// <summary>Completes, with the reason, when nothing that this node could still do is worth its staying up.</summary>
     public Task<string> Failed => _failed.Task;
 
-    public string ClusterId => _directories.All[0].Identity.ClusterId;
+    public string ClusterId => _directories.Logs.All[0].Identity.ClusterId;
 
-    public string DataDirectory => string.Join(", ", _directories.All.Select(directory => directory.FullPath));
+    public string DataDirectory => string.Join(", ", _directories.Logs.All.Select(directory => directory.FullPath));
 
     /// <exception cref="StartupException">A port is taken, or the data directory cannot be used: one line that says what to do.</exception>
     public static async Task<MilenaNode> StartAsync(NodeConfiguration configuration, ILoggerFactory logs, TimeProvider time)
     {
-        var (directories, environment) = DataDirectories.Open(configuration, logs, time);
-        var node = new MilenaNode(configuration, directories, environment, logs);
+        var node = new MilenaNode(configuration, DataDirectories.Open(configuration, logs, time), logs);
         foreach (var name in configuration.Kafka.SetNames.Where(SettingsWithoutEffect.Contains).Order(StringComparer.Ordinal))
         {
             NodeLog.WithoutEffect(logs.CreateLogger("Milena.Node"), name);
@@ -114,6 +112,7 @@ public sealed class MilenaNode : IAsyncDisposable
         if (_loaded)
         {
             _replicas.Close();
+            _directories.CloseMetadata();
         }
         else
         {
@@ -140,7 +139,8 @@ public sealed class MilenaNode : IAsyncDisposable
     private void StartMetadata()
     {
         var settings = MetadataLogSettings.From(_configuration.Kafka);
-        _metadataLog = LocalMetadataLog.Open(MetadataDirectory, _environment, settings);
+        _directories.Metadata.Enter();
+        _metadataLog = LocalMetadataLog.Open(_directories.Metadata, _directories.Environment, settings);
         try
         {
             _metadataLog.Start(new Listening(this));
@@ -154,12 +154,9 @@ public sealed class MilenaNode : IAsyncDisposable
         _snapshots.Check();
     }
 
-    /// <summary>The first of <c>log.dirs</c>, as with Kafka where no <c>metadata.log.dir</c> says otherwise.</summary>
-    private LogDirectory MetadataDirectory => _directories.All[0];
-
     private void OnDirectoryFailed(string path, Exception error)
     {
-        if (path == MetadataDirectory.FullPath)
+        if (path == _directories.Metadata.FullPath)
         {
             _failed.TrySetResult($"The disk under {path}, which holds the metadata log, failed: {error.Message}");
         }
@@ -215,7 +212,7 @@ public sealed class MilenaNode : IAsyncDisposable
             ClusterId = ClusterId,
             IncarnationId = Guid.NewGuid(),
             Rack = _configuration.Kafka.Find("broker.rack"),
-            LogDirs = [.. _directories.All.Select(directory => directory.Identity.DirectoryId)],
+            LogDirs = [.. _directories.Logs.All.Select(directory => directory.Identity.DirectoryId)],
             Listeners = [.. Bound.Select(one => new BrokerRegistrationRequest.Listener
             {
                 Name = one.Listener.Name,

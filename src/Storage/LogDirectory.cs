@@ -104,14 +104,19 @@ public sealed class LogDirectory : IDisposable
         }
     }
 
-    /// <summary>Opens every partition's folder, several at a time, and takes the clean-shutdown marker away.</summary>
+    /// <summary>Takes the clean-shutdown marker away: from here on this process appends, and should it die, nothing is clean any more.</summary>
+    public void Enter() => Guarded(() =>
+    {
+        _environment.Disk.DeleteFile(Path.Combine(FullPath, CleanShutdownFile));
+        _environment.Disk.SyncFolder(FullPath);
+    });
+
+    /// <summary>Opens every partition's folder, several at a time, having entered.</summary>
     /// <param name="settings">Of a topic that may no longer exist, too: what the metadata does not know is the caller's to set aside.</param>
     /// <param name="threads">The broker's <c>num.recovery.threads.per.data.dir</c>.</param>
     public LoadReport LoadLogs(Func<TopicPartition, LogSettings> settings, int threads) => Guarded(() =>
     {
-        // From here on this process appends; should it die, nothing is clean any more.
-        _environment.Disk.DeleteFile(Path.Combine(FullPath, CleanShutdownFile));
-        _environment.Disk.SyncFolder(FullPath);
+        Enter();
         var found = FolderSurvey.Take(_environment.Disk, FullPath);
         foreach (var folder in found.ToDelete) _environment.Disk.DeleteFolder(folder);
         var repaired = new ConcurrentDictionary<TopicPartition, RecoveryReport>();
