@@ -89,6 +89,20 @@ public sealed class Changing_voters
         Assert.Equal((1, "127.0.0.1", (ushort)9001), (update.VoterId, update.Listeners[0].Host, update.Listeners[0].Port));
     }
 
+    [Fact]
+    public void A_sole_voter_that_moved_leads_and_says_where_it_is()
+    {
+        var before = ControlRecords.ToBatch(1, VoterSet.Of(VoterOf(1) with { Endpoints = [new QuorumEndpoint("QUORUM", "old", 1)] }).ToRecord());
+        RecordBatchHeader.SetLeaderEpoch(before, 1);
+        var replica = new MachineFixture(voters: 0, stored: new ElectionState(1, null, null), log: before);
+        replica.Pass(0);
+        replica.SyncElection();
+        replica.SyncLog();
+        Assert.True(replica.Machine.Log.Voters.Find(1)!.HasEndpoints(VoterOf(1).Endpoints), $"the log still has {replica.Machine.Log.Voters.Find(1)!.Peer}");
+        replica.SyncLog();
+        Assert.Equal(replica.Machine.Log.EndOffset, replica.Machine.HighWatermark);
+    }
+
     [Theory]
     [InlineData(2, ErrorCode.DuplicateVoter)]
     [InlineData(-1, ErrorCode.InvalidRequest)]

@@ -72,7 +72,7 @@ public sealed class Elections
         var replica = new MachineFixture().Follow();
         replica.Answer(replica.TakeSends<FetchRequest>()[^1], Fetched(2, 1, 0));
         Assert.False(Granted(replica.Ask<VoteResponse>(Vote(candidate: 3, epoch: 1, preVote: true))));
-        replica.Pass(replica.Settings.FetchTimeoutMs);
+        replica.Pass(replica.Settings.FetchTimeoutMs * 5 / 4);
         Assert.True(Granted(replica.Ask<VoteResponse>(Vote(candidate: 3, epoch: 1, preVote: true))));
     }
 
@@ -80,14 +80,28 @@ public sealed class Elections
     public void A_granted_pre_vote_does_not_lead_back_to_the_leader_that_it_names()
     {
         var replica = new MachineFixture().Follow();
-        replica.Pass(replica.Settings.FetchTimeoutMs);
+        replica.Pass(replica.Settings.FetchTimeoutMs * 5 / 4);
         Assert.Equal(QuorumRole.Prospective, replica.Machine.Role);
         replica.Answer(replica.TakeSends<VoteRequest>()[0], Voted(1, granted: true, leader: 2));
         Assert.Equal(QuorumRole.Candidate, replica.Machine.Role);
     }
 
     [Fact]
-    public void The_first_of_the_successors_stands_at_once_when_the_leader_gives_up()
+    public void Two_candidates_that_met_while_the_third_voter_is_down_try_again_soon()
+    {
+        var replica = new MachineFixture();
+        replica.Pass(1_000);
+        replica.Answer(replica.TakeSends<VoteRequest>()[0], Voted(0, granted: true));
+        replica.SyncElection();
+        var asked = replica.TakeSends<VoteRequest>();
+        replica.Answer(asked[0], Voted(1, granted: false));
+        replica.Answer(asked[1], null);
+        replica.Pass(replica.Settings.ElectionBackoffMaxMs);
+        Assert.Equal(QuorumRole.Prospective, replica.Machine.Role);
+    }
+
+    [Fact]
+    public void The_first_of_the_successors_stands_soon_when_the_leader_gives_up()
     {
         var replica = new MachineFixture().Follow();
         replica.Answer(replica.TakeSends<FetchRequest>()[^1], Fetched(2, 1, 0));
@@ -100,6 +114,7 @@ public sealed class Elections
                 Partitions = [new() { LeaderId = 2, LeaderEpoch = 1, PreferredCandidates = [new() { CandidateId = 1, CandidateDirectoryId = KeyOf(1).DirectoryId }] }],
             }],
         });
+        replica.Pass(replica.Settings.RetryBackoffMs);
         Assert.Equal(QuorumRole.Prospective, replica.Machine.Role);
     }
 

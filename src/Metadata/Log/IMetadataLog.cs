@@ -33,7 +33,7 @@ public interface IMetadataLog : IAsyncDisposable
 
 public interface IMetadataLogListener
 {
-    /// <summary>Records that are committed; <paramref name="lastOffset"/> is the last one's.</summary>
+    /// <summary>Records that are committed; <paramref name="lastOffset"/> is the last one's. None where the quorum's own records stand.</summary>
     /// <param name="isSnapshot">The records are a whole image, which replaces what was there.</param>
     void Committed(IReadOnlyList<IMessage> records, long lastOffset, int epoch, bool isSnapshot);
 

@@ -245,6 +245,12 @@ public sealed partial class QuorumMachine
         var isCurrent = _ballot.SlotOf(voter).TryEnd(sent.Token, _now + _settings.RetryBackoffMs);
         if (response is not { ErrorCode: ErrorCode.None } || QuorumMessages.Partition(response) is not { } answer)
         {
+            if (isCurrent)
+            {
+                _ballot.RecordSilence(voter);
+                ShortenIfHopeless();
+            }
+
             return;
         }
 
@@ -259,7 +265,13 @@ public sealed partial class QuorumMachine
         }
 
         _ballot.Record(voter, answer.VoteGranted);
-        if (_ballot.IsLost(_log.Voters))
+        ShortenIfHopeless();
+    }
+
+    /// <summary>There is no use in waiting for the election's end; chance decides which of two that met tries again first.</summary>
+    private void ShortenIfHopeless()
+    {
+        if (_ballot.IsLost(_log.Voters) || (Role == QuorumRole.Candidate && _ballot.IsStuck(_log.Voters)))
         {
             _roleEndsMs = Math.Min(_roleEndsMs, _now + 1 + _random.Next(_settings.ElectionBackoffMaxMs));
         }

@@ -18,8 +18,11 @@ public sealed partial class QuorumMachine
         _fetch = new RequestSlot();
         _update = new RequestSlot();
         _hasFetchedFromLeader = false;
-        _roleEndsMs = _now + _settings.FetchTimeoutMs;
+        _roleEndsMs = _now + RandomFetchTimeout();
     }
+
+    /// <summary>A little apart from the others': the leader's last answer reached them all at once, and two that stand at once may both fail.</summary>
+    private long RandomFetchTimeout() => _settings.FetchTimeoutMs + _random.Next(_settings.FetchTimeoutMs / 4);
 
     private bool LogIsFlushed => _log.FlushedOffset == _log.EndOffset;
 
@@ -95,7 +98,7 @@ public sealed partial class QuorumMachine
         }
 
         _hasFetchedFromLeader = true;
-        _roleEndsMs = _now + _settings.FetchTimeoutMs;
+        _roleEndsMs = _now + RandomFetchTimeout();
         _fetch.NotBefore(_now);
         if (answer.DivergingEpoch.Epoch < 0)
         {
@@ -173,7 +176,7 @@ public sealed partial class QuorumMachine
         });
     }
 
-    /// <summary>The leader gave up. Who is first in its list stands at once, the others give those before them a while.</summary>
+    /// <summary>The leader gave up. Who is first in its list stands soon, the others give those before them a while.</summary>
     private void OnEnd(long requestId, EndQuorumEpochRequest request)
     {
         if (QuorumMessages.Partition(request) is not { } ended)
@@ -194,7 +197,8 @@ public sealed partial class QuorumMachine
             var rank = ended.PreferredCandidates.FindIndex(one => one.CandidateId == _self.Key.Id && one.CandidateDirectoryId == _self.Key.DirectoryId);
             var place = rank < 0 ? ended.PreferredCandidates.Count : rank;
             _hasFetchedFromLeader = false;
-            _roleEndsMs = Math.Min(_roleEndsMs, _now + (place * (long)_settings.ElectionBackoffMaxMs));
+            // Not before the others have heard it too: they would say that there is a leader.
+            _roleEndsMs = Math.Min(_roleEndsMs, _now + _settings.RetryBackoffMs + (place * (long)_settings.ElectionBackoffMaxMs));
         }
 
         Answer(requestId, new EndQuorumEpochResponse

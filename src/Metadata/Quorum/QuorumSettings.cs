@@ -10,7 +10,8 @@ public sealed record QuorumSettings
     /// <summary><c>controller.quorum.election.timeout.ms</c> (Kafka: 1000). Each wait is drawn from it up to its double.</summary>
     public int ElectionTimeoutMs { get; init; } = 500;
 
-    /// <summary><c>controller.quorum.fetch.timeout.ms</c> (Kafka: 2000): a follower without an answer this long stands for election.</summary>
+    /// <summary><c>controller.quorum.fetch.timeout.ms</c> (Kafka: 2000): a follower without an answer this long, or up to a
+    /// quarter longer, stands for election.</summary>
     public int FetchTimeoutMs { get; init; } = 1000;
 
     /// <summary><c>controller.quorum.election.backoff.max.ms</c> (Kafka: 1000): the longest wait after a lost election.</summary>

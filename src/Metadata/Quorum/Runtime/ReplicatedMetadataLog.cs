@@ -174,6 +174,11 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
     {
         lock (_lock)
         {
+            if (_stopped)
+            {
+                return;
+            }
+
             _stopped = true;
             foreach (var reply in _requests.Values)
             {

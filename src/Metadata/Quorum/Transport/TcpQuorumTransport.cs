@@ -71,6 +71,11 @@ public sealed class TcpQuorumTransport : IQuorumTransport
 
     public async ValueTask DisposeAsync()
     {
+        if (_stopping.IsCancellationRequested)
+        {
+            return;
+        }
+
         await _stopping.CancelAsync();
         _listener.Dispose();
         foreach (var peer in _peers.Values)
@@ -129,7 +134,7 @@ public sealed class TcpQuorumTransport : IQuorumTransport
             await using var stream = await _secure(plain, isServer: true, "", idle.Token);
             while (await QuorumFrames.ReadAsync(stream, MaxRequestBytes, idle.Token) is { } frame
                 && QuorumFrames.TryReadRequest(frame, out var header, out var request)
-                && await handler(request, _stopping.Token) is { } response)
+                && await handler(request, _stopping.Token).WaitAsync(_stopping.Token) is { } response)
             {
                 idle.CancelAfter(IdleTimeout);
                 await stream.WriteAsync(QuorumFrames.Response(header, response), idle.Token);

@@ -1,0 +1,208 @@
+using System.Diagnostics;
+using Milena.Metadata.Log;
+using Milena.Model;
+using Milena.Protocol;
+using Milena.Storage;
+using Xunit.Abstractions;
+
+namespace Milena.Metadata.Quorum.Tests;
+
+/// <summary>Whole replicas in one process: real disks, ports on the loopback.</summary>
+public sealed class Running_quorums : IAsyncLifetime
+{
+    private readonly ITestOutputHelper _output;
+    private readonly string _root = Directory.CreateTempSubdirectory("milena-quorum-").FullName;
+    private readonly QuorumNode[] _nodes;
+    private readonly VoterSet _first;
+
+    public Running_quorums(ITestOutputHelper output)
+    {
+        _output = output;
+        _nodes = [.. Enumerable.Range(1, 3).Select(id => new QuorumNode(id, _root))];
+        _first = VoterSet.Of(_nodes.Select(node => node.Voter));
+    }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+
+        Directory.Delete(_root, recursive: true);
+    }
+
+    [Fact]
+    public async Task Three_replicas_elect_a_leader_and_hear_of_the_same_decisions()
+    {
+        Start(_nodes);
+        var leader = await QuorumNode.LeaderAsync(_nodes);
+        var clock = Stopwatch.StartNew();
+        for (var i = 0; i < 100; i++)
+        {
+            await leader.AppendAsync($"topic-{i}");
+        }
+
+        _output.WriteLine($"100 appends, one after another: {clock.Elapsed.TotalMilliseconds / 100:F1} ms each");
+        foreach (var node in _nodes)
+        {
+            await QuorumNode.Until(() => node.Topics.Count == 100, $"100 topics at node {node.Id}");
+            Assert.Equal(Enumerable.Range(0, 100).Select(i => $"topic-{i}"), node.Topics);
+        }
+
+        var follower = _nodes.First(node => node != leader);
+        Assert.Throws<NotControllerException>(() => follower.Log!.Append(leader.LeadsInEpoch, [new NoOpRecord()]));
+    }
+
+    [Fact]
+    public async Task When_the_leader_is_killed_the_others_decide_again_within_two_seconds_and_nothing_is_lost()
+    {
+        Start(_nodes);
+        var killed = await QuorumNode.LeaderAsync(_nodes);
+        await killed.AppendAsync("before");
+        var clock = Stopwatch.StartNew();
+        await killed.KillAsync();
+        QuorumNode[] others = [.. _nodes.Where(node => node != killed)];
+        var leader = await QuorumNode.LeaderAsync(others);
+        await leader.AppendAsync("after");
+        _output.WriteLine($"killed to the next decision: {clock.ElapsedMilliseconds} ms");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"the next decision took {clock.Elapsed}");
+        Start(killed);
+        await QuorumNode.Until(() => killed.Topics.SequenceEqual(["before", "after"]), "both topics at the replica that came back");
+    }
+
+    [Fact]
+    public async Task A_leader_that_stops_hands_over_at_once()
+    {
+        Start(_nodes);
+        var stopped = await QuorumNode.LeaderAsync(_nodes);
+        await stopped.AppendAsync("before");
+        var clock = Stopwatch.StartNew();
+        await stopped.StopAsync();
+        var leader = await QuorumNode.LeaderAsync([.. _nodes.Where(node => node != stopped)]);
+        await leader.AppendAsync("after");
+        _output.WriteLine($"stop to the next decision: {clock.ElapsedMilliseconds} ms");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"the next decision took {clock.Elapsed}");
+    }
+
+    [Fact]
+    public async Task All_killed_at_once_come_back_with_everything()
+    {
+        Start(_nodes);
+        var leader = await QuorumNode.LeaderAsync(_nodes);
+        for (var i = 0; i < 20; i++)
+        {
+            await leader.AppendAsync($"topic-{i}");
+        }
+
+        await Task.WhenAll(_nodes.Select(node => node.KillAsync()));
+        Start(_nodes);
+        leader = await QuorumNode.LeaderAsync(_nodes);
+        await leader.AppendAsync("after");
+        foreach (var node in _nodes)
+        {
+            await QuorumNode.Until(() => node.Topics.Count == 21, $"21 topics at node {node.Id}");
+            Assert.Equal([.. Enumerable.Range(0, 20).Select(i => $"topic-{i}"), "after"], node.Topics);
+        }
+    }
+
+    [Fact]
+    public async Task A_minority_decides_nothing()
+    {
+        Start(_nodes);
+        var leader = await QuorumNode.LeaderAsync(_nodes);
+        await leader.AppendAsync("before");
+        await Task.WhenAll(_nodes.Where(node => node != leader).Select(node => node.KillAsync()));
+        var offset = leader.Log!.Append(leader.LeadsInEpoch, [new TopicRecord { Name = "alone", TopicId = Guid.NewGuid() }]);
+        await QuorumNode.Until(() => leader.LeadsInEpoch == 0, "a leader without followers to resign");
+        Assert.DoesNotContain("alone", leader.Topics);
+        Assert.True(leader.Log.Status.HighWatermark <= offset, "the high watermark moved without a majority");
+    }
+
+    [Fact]
+    public async Task A_quorum_of_one_goes_on_where_it_was_and_grows_to_three()
+    {
+        await WriteAsQuorumOfOneAsync(Path.Combine(_root, "node-1"), "old");
+        var one = _nodes[0];
+        one.Start(VoterSet.Of(one.Voter));
+        await QuorumNode.LeaderAsync(one);
+        await one.AppendAsync("new");
+        Assert.Equal(["old", "new"], one.Topics);
+        foreach (var newcomer in _nodes[1..])
+        {
+            newcomer.Start(VoterSet.Empty, one.Voter.Peer);
+            var answer = await one.Log!.AskAsync(Add(newcomer), CancellationToken.None);
+            Assert.Equal(ErrorCode.None, Assert.IsType<AddRaftVoterResponse>(answer).ErrorCode);
+        }
+
+        await QuorumNode.Until(() => _nodes.All(node => node.Log!.Status.Voters.Count == 3), "three voters at every replica");
+        await one.KillAsync();
+        var leader = await QuorumNode.LeaderAsync(_nodes[1..]);
+        await leader.AppendAsync("without the first");
+        Assert.Equal(["old", "new", "without the first"], leader.Topics);
+    }
+
+    [Fact]
+    public async Task A_leader_that_is_removed_leaves_the_others_to_lead()
+    {
+        Start(_nodes);
+        var removed = await QuorumNode.LeaderAsync(_nodes);
+        var answer = await removed.Log!.AskAsync(
+            new RemoveRaftVoterRequest { ClusterId = "cluster", VoterId = removed.Id, VoterDirectoryId = removed.Voter.Key.DirectoryId }, CancellationToken.None);
+        Assert.Equal(ErrorCode.None, Assert.IsType<RemoveRaftVoterResponse>(answer).ErrorCode);
+        var leader = await QuorumNode.LeaderAsync([.. _nodes.Where(node => node != removed)]);
+        await leader.AppendAsync("without it");
+        await QuorumNode.Until(() => removed.Topics.Contains("without it"), "the observer that was a leader to hear of it");
+        Assert.False(removed.Log.Status.IsVoter);
+    }
+
+    private static AddRaftVoterRequest Add(QuorumNode node) => new()
+    {
+        ClusterId = "cluster",
+        TimeoutMs = 10_000,
+        VoterId = node.Id,
+        VoterDirectoryId = node.Voter.Key.DirectoryId,
+        Listeners = [new() { Name = "QUORUM", Host = "127.0.0.1", Port = (ushort)node.Port }],
+    };
+
+    private static async Task WriteAsQuorumOfOneAsync(string path, string topic)
+    {
+        var node = new Nobody();
+        var environment = new LogEnvironment(PhysicalDisk.Instance, TimeProvider.System, new Random(1), node);
+        Assert.True(LogDirectory.TryOpen(path, "cluster", 1, environment, out var directory, out var problem), problem);
+        using (directory)
+        {
+            var log = LocalMetadataLog.Open(directory!, environment);
+            log.Start(node);
+            log.Append(node.Epoch, [new TopicRecord { Name = topic, TopicId = Guid.NewGuid() }]);
+            await log.DisposeAsync();
+        }
+    }
+
+    private void Start(params QuorumNode[] nodes)
+    {
+        foreach (var node in nodes)
+        {
+            node.Start(_first);
+        }
+    }
+
+    private sealed class Nobody : IMetadataLogListener, IDiskErrorSink
+    {
+        public int Epoch { get; private set; }
+
+        public void Committed(IReadOnlyList<IMessage> records, long lastOffset, int epoch, bool isSnapshot)
+        {
+        }
+
+        public void BecameLeader(int epoch) => Epoch = epoch;
+
+        public void LostLeadership(Exception? cause)
+        {
+        }
+
+        public void DiskFailed(string logDirectory, Exception error) => Assert.Fail($"The disk failed: {error}");
+    }
+}
