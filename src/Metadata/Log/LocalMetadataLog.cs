@@ -44,25 +44,15 @@ public sealed class LocalMetadataLog : IMetadataLog
     /// <exception cref="LogIOException">The disk refused.</exception>
     public static LocalMetadataLog Open(LogDirectory directory, LogEnvironment environment, MetadataLogSettings settings)
     {
-        // Only a snapshot lets go of records, so the log's own retention is off; nobody reads a file that was deleted, so none is kept.
-        var logSettings = new LogSettings
-        {
-            SegmentBytes = settings.SegmentBytes,
-            SegmentMs = settings.SegmentMs,
-            RetentionMs = LogSettings.Unlimited,
-            CleanupPolicy = CleanupPolicies.None,
-            FileDeleteDelayMs = 0,
-        };
-        var folder = Path.Combine(directory.FullPath, new TopicPartition(TopicNames.ClusterMetadata, 0).ToString());
-        var log = Storage.Log.Open(folder, logSettings, environment, new LogRecovery(directory.WasCleanShutdown));
-        return new LocalMetadataLog(log, environment, new MetadataHistory(log, new SnapshotFolder(environment.Disk, folder), environment, settings));
+        var history = MetadataHistory.Open(directory.FullPath, directory.WasCleanShutdown, environment, settings);
+        return new LocalMetadataLog(history.Log, environment, history);
     }
 
     /// <exception cref="LogIOException">The disk refused.</exception>
     /// <exception cref="InvalidDataException">What is there cannot be read to the end, or a piece of the history is missing: one sentence says what.</exception>
     public void Start(IMetadataLogListener listener)
     {
-        var restored = Guarded(_history.Restore);
+        var restored = _history.Restore();
         if (restored is { } snapshot)
         {
             _epoch = snapshot.Id.Epoch;
@@ -236,19 +226,5 @@ public sealed class LocalMetadataLog : IMetadataLog
         });
         Tell();
         _epoch = Math.Max(_epoch, _log.LeaderEpochs.Latest ?? 0);
-    }
-
-    private T Guarded<T>(Func<T> function)
-    {
-        try
-        {
-            return function();
-        }
-        catch (Exception e) when (e.IsDiskError() && e is not LogIOException)
-        {
-            var directory = Path.GetDirectoryName(_log.Folder)!;
-            _environment.Errors.DiskFailed(directory, e);
-            throw new LogIOException($"The metadata log in '{directory}' cannot be read: {e.Message}", e);
-        }
     }
 }

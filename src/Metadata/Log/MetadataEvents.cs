@@ -14,8 +14,8 @@ internal static partial class MetadataEvents
     [LoggerMessage(Level = LogLevel.Error, Message = "The metadata snapshot {File} is damaged and was set aside; the one before it, or the log, is used. {Problem}")]
     public static partial void SnapshotDamaged(ILogger logger, string file, string problem);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The metadata log ends at offset {LogEndOffset}, below the snapshot up to offset {EndOffset}: it goes on from the snapshot")]
-    public static partial void LogBehindSnapshot(ILogger logger, long logEndOffset, long endOffset);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The metadata log, which ends at offset {LogEndOffset}, does not hold what the snapshot up to offset {EndOffset} says: it goes on from the snapshot")]
+    public static partial void LogIsNotTheSnapshots(ILogger logger, long logEndOffset, long endOffset);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The metadata log now begins with the snapshot up to offset {EndOffset}; what is older was deleted")]
     public static partial void HistoryDropped(ILogger logger, long endOffset);

@@ -39,10 +39,11 @@ public sealed class SnapshotFolder(IDisk disk, string folder)
     public SnapshotPart Begin(SnapshotId id) => new(disk, folder, id);
 
     /// <summary>Writes a snapshot; when this returns it is durable under its name.</summary>
-    public void Write(SnapshotId id, long lastContainedTimestampMs, IEnumerable<IMessage> records)
+    /// <param name="voters">The quorum's, where there is one.</param>
+    public void Write(SnapshotId id, long lastContainedTimestampMs, IEnumerable<IMessage> records, VotersRecord? voters = null)
     {
         using var part = Begin(id);
-        foreach (var batch in SnapshotBatches.Of(id, lastContainedTimestampMs, records))
+        foreach (var batch in SnapshotBatches.Of(id, lastContainedTimestampMs, records, voters))
         {
             part.Append(batch);
         }
@@ -73,6 +74,8 @@ public sealed class SnapshotFolder(IDisk disk, string folder)
         using var file = disk.Open(PathOf(id), FileOpening.Read);
         return file.Read(position, destination);
     }
+
+    public bool Exists(SnapshotId id) => disk.FileExists(PathOf(id));
 
     public void Delete(SnapshotId id) => disk.DeleteFile(PathOf(id));
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Milena.Storage;
 
 namespace Milena.Metadata.Snapshots;
@@ -32,6 +33,13 @@ public sealed class SnapshotPart : IDisposable
         ObjectDisposedException.ThrowIf(_file is null, this);
         _file.Write(Length, bytes);
         Length += bytes.Length;
+    }
+
+    /// <summary>Reads what was appended, as <see cref="SnapshotReader.TryRead"/> does: bytes that came from elsewhere are not to be frozen unread.</summary>
+    public bool TryRead([NotNullWhen(true)] out Snapshot? snapshot, out string problem)
+    {
+        ObjectDisposedException.ThrowIf(_file is null, this);
+        return SnapshotReader.TryRead(_file, Length, Id, out snapshot, out problem);
     }
 
     /// <summary>Makes the bytes durable, then gives them their name, then makes the name durable: in this order a crash leaves all of it or none.</summary>

@@ -8,15 +8,17 @@ namespace Milena.Metadata.Snapshots;
 
 /// <summary>A snapshot that was read from its header to its footer.</summary>
 /// <param name="LastContainedTimestampMs">When the last record that it contains was written to the log.</param>
-public sealed record Snapshot(SnapshotId Id, long LastContainedTimestampMs, IReadOnlyList<IMessage> Records);
+/// <param name="Voters">Who votes in the quorum; null where the snapshot does not say so.</param>
+public sealed record Snapshot(SnapshotId Id, long LastContainedTimestampMs, IReadOnlyList<IMessage> Records, VotersRecord? Voters);
 
 /// <summary>Reads a snapshot's bytes and believes none of them: CRCs, offsets, header and footer are checked before a record is given out.</summary>
-/// <remarks>Other control records than header and footer (a quorum's voters) are passed over. Not for reuse.</remarks>
+/// <remarks>Control records other than header, footer and a quorum's voters are passed over. Not for reuse.</remarks>
 public sealed class SnapshotReader
 {
     private readonly List<IMessage> _records = [];
     private long _nextOffset;
     private long? _timestampMs;
+    private VotersRecord? _voters;
     private bool _finished;
 
     /// <param name="problem">What is wrong with the bytes, in a sentence, when the answer is false: they were torn or have rotted.</param>
@@ -42,7 +44,7 @@ public sealed class SnapshotReader
         }
 
         problem = reader._finished ? "" : "It has no footer: it was not written to its end.";
-        snapshot = reader._finished ? new Snapshot(id, reader._timestampMs!.Value, reader._records) : null;
+        snapshot = reader._finished ? new Snapshot(id, reader._timestampMs!.Value, reader._records, reader._voters) : null;
         return reader._finished;
     }
 
@@ -131,6 +133,11 @@ public sealed class SnapshotReader
             }
 
             _timestampMs = header.LastContainedLogTimestamp;
+        }
+
+        if (type == ControlRecordType.KRaftVoters && !VotersRecord.TryRead(record.Value.ToArray(), VotersRecord.HighestVersion, out _voters))
+        {
+            return "holds a malformed voters record";
         }
 
         _finished |= type == ControlRecordType.SnapshotFooter;
