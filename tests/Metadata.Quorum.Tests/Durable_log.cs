@@ -22,7 +22,7 @@ public sealed class Durable_log : IDiskErrorSink
     [Fact]
     public void The_election_state_is_Kafkas_file()
     {
-        using var log = QuorumLog.Open(Directory, true, Environment);
+        using var log = QuorumLog.Open(Directory, true, Environment, new MetadataLogSettings());
         var state = new ElectionState(7, 2, new ReplicaKey(2, new Guid("00112233-4455-6677-8899-aabbccddeeff")));
         log.WriteElectionState(state);
         Assert.Equal(
@@ -34,7 +34,7 @@ public sealed class Durable_log : IDiskErrorSink
     [Fact]
     public void The_election_state_of_an_older_Kafka_is_read()
     {
-        using var log = QuorumLog.Open(Directory, true, Environment);
+        using var log = QuorumLog.Open(Directory, true, Environment, new MetadataLogSettings());
         _disk.SetContent(StatePath, """{"clusterId":"","leaderId":-1,"leaderEpoch":3,"votedId":1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"""u8.ToArray());
         Assert.Equal(new ElectionState(3, null, new ReplicaKey(1, Guid.Empty)), log.ReadElectionState());
     }
@@ -48,7 +48,7 @@ public sealed class Durable_log : IDiskErrorSink
     [InlineData("""{"leaderId":1,"leaderEpoch":1,"votedId":1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":2}""")]
     public void A_vote_that_cannot_be_read_is_not_taken_for_none(string content)
     {
-        using var log = QuorumLog.Open(Directory, true, Environment);
+        using var log = QuorumLog.Open(Directory, true, Environment, new MetadataLogSettings());
         _disk.SetContent(StatePath, Encoding.UTF8.GetBytes(content));
         Assert.Throws<InvalidDataException>(() => log.ReadElectionState());
     }
@@ -59,7 +59,7 @@ public sealed class Durable_log : IDiskErrorSink
         for (var seed = 0; seed < 50; seed++)
         {
             var random = new Random(seed);
-            var log = QuorumLog.Open(Directory, false, Environment);
+            var log = QuorumLog.Open(Directory, false, Environment, new MetadataLogSettings());
             var outline = log.Outline(VoterSet.Empty);
             var epoch = outline.LastEpoch + 1;
             log.WriteElectionState(new ElectionState(epoch, null, MachineFixture.KeyOf(seed)));
@@ -77,7 +77,7 @@ public sealed class Durable_log : IDiskErrorSink
 
             log.Dispose();
             _disk.Crash(random);
-            using var reopened = QuorumLog.Open(Directory, false, Environment);
+            using var reopened = QuorumLog.Open(Directory, false, Environment, new MetadataLogSettings());
             var end = reopened.Outline(VoterSet.Empty).EndOffset;
             Assert.True(end >= flushed && end <= outline.EndOffset, $"seed {seed}: {end} after a crash, where {flushed} of {outline.EndOffset} were flushed");
             Assert.Equal(new ElectionState(epoch, null, MachineFixture.KeyOf(seed)), reopened.ReadElectionState());
@@ -87,7 +87,7 @@ public sealed class Durable_log : IDiskErrorSink
     [Fact]
     public void A_disk_that_refuses_the_vote_is_reported()
     {
-        using var log = QuorumLog.Open(Directory, true, Environment);
+        using var log = QuorumLog.Open(Directory, true, Environment, new MetadataLogSettings());
         _disk.Fault = (operation, path) =>
         {
             if (operation == DiskOperation.Sync && path.StartsWith(StatePath, StringComparison.Ordinal))
@@ -103,11 +103,11 @@ public sealed class Durable_log : IDiskErrorSink
     public async Task A_directory_of_a_quorum_of_one_is_opened_with_its_records_and_epochs()
     {
         Assert.True(LogDirectory.TryOpen(Directory, "cluster", 1, Environment, out var directory, out var problem), problem);
-        var local = LocalMetadataLog.Open(directory!, Environment);
+        var local = LocalMetadataLog.Open(directory!, Environment, new MetadataLogSettings());
         local.Start(new Ignoring());
         local.Append(1, [new TopicRecord { Name = "orders", TopicId = Guid.NewGuid() }]);
         await local.DisposeAsync();
-        using var log = QuorumLog.Open(Directory, true, Environment);
+        using var log = QuorumLog.Open(Directory, true, Environment, new MetadataLogSettings());
         Assert.Equal(1, log.Outline(VoterSet.Empty).EndOffset);
         Assert.Equal(new ElectionState(1, null, null), log.ReadElectionState());
     }

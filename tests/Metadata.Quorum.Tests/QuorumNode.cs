@@ -48,7 +48,7 @@ internal sealed class QuorumNode : IMetadataLogListener, IDiskErrorSink, IAsyncD
         LeadsInEpoch = 0;
         var environment = new LogEnvironment(PhysicalDisk.Instance, TimeProvider.System, new Random(Id), this);
         var self = new QuorumIdentity("cluster", Voter.Key, Voter.Endpoints);
-        var log = QuorumLog.Open(_directory, _wasClean, environment);
+        var log = QuorumLog.Open(_directory, _wasClean, environment, new MetadataLogSettings());
         Log = ReplicatedMetadataLog.Open(new QuorumConfiguration(self, first, [.. bootstrap], new QuorumSettings()), log, Transport, environment, new Random(Id));
         Log.Start(this);
     }

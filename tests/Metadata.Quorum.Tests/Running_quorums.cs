@@ -174,7 +174,7 @@ public sealed class Running_quorums : IAsyncLifetime
         Assert.True(LogDirectory.TryOpen(path, "cluster", 1, environment, out var directory, out var problem), problem);
         using (directory)
         {
-            var log = LocalMetadataLog.Open(directory!, environment);
+            var log = LocalMetadataLog.Open(directory!, environment, new MetadataLogSettings());
             log.Start(node);
             log.Append(node.Epoch, [new TopicRecord { Name = topic, TopicId = Guid.NewGuid() }]);
             await log.DisposeAsync();

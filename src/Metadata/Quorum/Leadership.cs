@@ -19,7 +19,10 @@ internal sealed class Leadership(int epoch, long epochStart, long sinceMs)
 
         public RequestSlot Begin { get; } = new();
 
-        public bool HasFetched => EndOffsetAtLastFetch != long.MaxValue;
+        /// <summary>It knows who leads, though perhaps not yet what its log has in common with the leader's.</summary>
+        public bool HasFetched { get; set; }
+
+        public bool HasAcknowledged => EndOffsetAtLastFetch != long.MaxValue;
     }
 
     public int Epoch => epoch;
@@ -68,7 +71,7 @@ internal sealed class Leadership(int epoch, long epochStart, long sinceMs)
             replica.EndOffsetAtLastFetch = endOffset;
         }
 
-        replica.LastFetchMs = nowMs;
+        (replica.LastFetchMs, replica.HasFetched) = (nowMs, true);
         return true;
     }
 

@@ -1,47 +1,88 @@
+using Milena.Metadata.Image;
+using Milena.Metadata.Log;
+using Milena.Metadata.Snapshots;
 using Milena.Model;
+using Milena.Protocol;
 using Milena.Storage;
 
 namespace Milena.Metadata.Quorum;
 
-/// <summary>The quorum's log on disk: the folder <c>__cluster_metadata-0</c>, as a quorum of one wrote it, and <c>quorum-state</c> in it.</summary>
-/// <remarks>One writer; beside it any thread may <see cref="Flush"/> and read. A failed disk throws <see cref="LogIOException"/> from then on.</remarks>
+/// <summary>The quorum's log and its snapshots on disk: the folder <c>__cluster_metadata-0</c>, as a quorum of one wrote it, and <c>quorum-state</c> in it.</summary>
+/// <remarks>
+/// One writer; beside it any thread may <see cref="Flush"/>, read, and write or freeze a snapshot. A failed disk throws
+/// <see cref="LogIOException"/> from then on.
+/// </remarks>
 public sealed class QuorumLog : IDisposable
 {
     private const int ChunkBytes = 1 << 20;
 
     private readonly Storage.Log _log;
+    private readonly MetadataHistory _history;
     private readonly QuorumStateFile _election;
     private readonly LogEnvironment _environment;
+    private Snapshot? _restored;
 
-    private QuorumLog(Storage.Log log, QuorumStateFile election, LogEnvironment environment) => (_log, _election, _environment) = (log, election, environment);
+    private QuorumLog(MetadataHistory history, QuorumStateFile election, LogEnvironment environment)
+    {
+        (_log, _history, _election, _environment) = (history.Log, history, election, environment);
+        _restored = history.Restore();
+    }
 
     /// <summary>What opening it repaired.</summary>
     public RecoveryReport Recovery => _log.Recovery;
 
+    /// <summary>The first offset that is still in the log; what was below it is in a snapshot.</summary>
+    public long StartOffset => _log.LogStartOffset;
+
     /// <param name="directory">The log directory that holds the folder, which is made where it is missing.</param>
-    public static QuorumLog Open(string directory, bool wasCleanShutdown, LogEnvironment environment)
+    /// <exception cref="LogIOException">The disk refused.</exception>
+    /// <exception cref="InvalidDataException">A piece of the history is missing, or a later version wrote the newest snapshot.</exception>
+    public static QuorumLog Open(string directory, bool wasCleanShutdown, LogEnvironment environment, MetadataLogSettings settings)
     {
-        // Nothing is dropped by age or size: what is decided stays until a snapshot stands for it.
-        var settings = new LogSettings { RetentionMs = LogSettings.Unlimited, CleanupPolicy = CleanupPolicies.None };
-        var folder = Path.Combine(directory, new TopicPartition(TopicNames.ClusterMetadata, 0).ToString());
-        var log = Storage.Log.Open(folder, settings, environment, new LogRecovery(wasCleanShutdown));
-        return new QuorumLog(log, new QuorumStateFile(environment.Disk, folder), environment);
+        var history = MetadataHistory.Open(directory, wasCleanShutdown, environment, settings);
+        try
+        {
+            return new QuorumLog(history, new QuorumStateFile(environment.Disk, history.Log.Folder), environment);
+        }
+        catch
+        {
+            history.Log.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>Reads the log through. What was opened is durable: recovery flushed what it kept.</summary>
-    /// <param name="configured">Who votes while the log does not say so.</param>
+    /// <summary>The newest snapshot as it was when the log was opened, to be applied before the log above it; given out once, because it is large.</summary>
+    public Snapshot? TakeRestored() => Interlocked.Exchange(ref _restored, null);
+
+    /// <summary>Reads the log through, before <see cref="TakeRestored"/>. What was opened is durable: recovery flushed what it kept.</summary>
+    /// <param name="configured">Who votes while neither log nor snapshot says so.</param>
     public LogOutline Outline(VoterSet configured)
     {
         var outline = new LogOutline(configured);
+        if (_restored is { } newest)
+        {
+            // Where the snapshot that the log begins behind has been damaged since, it counts from the newest on.
+            var start = _history.Snapshots.All().LastOrDefault(one => one.EndOffset == _log.LogStartOffset, newest.Id);
+            if (_log.LogStartOffset > 0)
+            {
+                outline.StartAt(start, VotersOf(newest));
+            }
+
+            outline.SnapshotWritten(newest.Id);
+        }
+
         while (outline.EndOffset < _log.LogEndOffset)
         {
-            var chunk = Read(outline.EndOffset, _log.LogEndOffset, ChunkBytes);
-            outline.Appended(chunk);
+            outline.Appended(Read(outline.EndOffset, _log.LogEndOffset, ChunkBytes));
         }
 
         outline.Flushed(outline.Generation, outline.EndOffset);
         return outline;
     }
+
+    /// <exception cref="InvalidDataException">They are no voters: one without an address, or twice the same.</exception>
+    public static VoterSet? VotersOf(Snapshot snapshot) => snapshot.Voters is not { } record ? null
+        : VoterSet.FromRecord(record) ?? throw new InvalidDataException($"The voters in the metadata snapshot {snapshot.Id.FileName} cannot be.");
 
     /// <summary>The epoch and the vote. A log that a quorum of one wrote has no such file, but knows the epochs in which that one led.</summary>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
@@ -76,6 +117,43 @@ public sealed class QuorumLog : IDisposable
     }
 
     public void TruncateTo(long offset) => _log.TruncateTo(offset);
+
+    /// <summary>Empties the log, which goes on from a snapshot that is frozen.</summary>
+    public void GoOnFrom(SnapshotId snapshot) => _history.GoOnFrom(snapshot);
+
+    /// <inheritdoc cref="MetadataHistory.Write"/>
+    /// <remarks>Waits for the disk, beside the writer.</remarks>
+    public SnapshotId? WriteSnapshot(MetadataImage image, VotersRecord? voters) => _history.Write(image, voters);
+
+    /// <summary>Begins a snapshot of which the bytes come from the leader.</summary>
+    public SnapshotPart BeginSnapshot(SnapshotId snapshot) => _history.Snapshots.Begin(snapshot);
+
+    /// <summary>A piece of a snapshot: fewer bytes than asked for only at its end. No size where there is no such snapshot.</summary>
+    public (long? Size, byte[] Piece) ReadSnapshot(SnapshotId snapshot, long position, int maxBytes)
+    {
+        if (!_history.Snapshots.Exists(snapshot))
+        {
+            return (null, []);
+        }
+
+        var size = _history.Snapshots.LengthOf(snapshot);
+        var piece = new byte[Math.Clamp(size - position, 0, maxBytes)];
+        var read = _history.Snapshots.Read(snapshot, position, piece);
+        return (size, piece[..read]);
+    }
+
+    /// <summary>Ends the segment, so that it can go as a whole when the next snapshot has made it superfluous.</summary>
+    public void Roll() => _log.Roll();
+
+    /// <summary>Drops the oldest piece of the history that retention no longer wants; <see cref="SyncDropped"/> is due before the next one.</summary>
+    /// <returns>The snapshot with which the history begins now; null where nothing was dropped.</returns>
+    public SnapshotId? TryDropOldest() =>
+        _history.TryDropOldest() ? _history.Snapshots.All().First(one => one.EndOffset == _log.LogStartOffset) : null;
+
+    /// <summary>Waits for the disk, beside the writer.</summary>
+    public void SyncDropped() => _history.SyncDropped();
+
+    public long BytesBetween(long from, long toExclusive) => _log.BytesBetween(from, toExclusive);
 
     /// <summary>Waits for the disk: on a thread of its own.</summary>
     public void Flush() => _log.Flush();

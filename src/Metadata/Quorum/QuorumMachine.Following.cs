@@ -1,3 +1,4 @@
+using Milena.Metadata.Snapshots;
 using Milena.Model;
 using Milena.Protocol;
 
@@ -17,6 +18,8 @@ public sealed partial class QuorumMachine
         _leader = leader;
         _fetch = new RequestSlot();
         _update = new RequestSlot();
+        _pieces = new RequestSlot();
+        _isOffered = false;
         _hasFetchedFromLeader = false;
         _roleEndsMs = _now + RandomFetchTimeout();
     }
@@ -29,7 +32,7 @@ public sealed partial class QuorumMachine
     private long FollowerDeadline()
     {
         var deadline = _roleEndsMs;
-        if (MayPromise && LogIsFlushed && _fetch.DueMs is { } fetch)
+        if (MayPromise && LogIsFlushed && (WantsPieces ? _pieces : _fetch).DueMs is { } fetch)
         {
             deadline = Math.Min(deadline, fetch);
         }
@@ -55,7 +58,14 @@ public sealed partial class QuorumMachine
         }
 
         // A fetch says that all below its offset is here to stay, so it waits for the disk.
-        if (MayPromise && LogIsFlushed && _fetch.IsDue(_now))
+        if (WantsPieces)
+        {
+            if (MayPromise && _pieces.IsDue(_now))
+            {
+                Send(_pieces, _leader!.Value, QuorumMessages.FetchSnapshot(_self.ClusterId, _self.Key, Epoch, _incoming!.Id, _incoming.Position, _settings));
+            }
+        }
+        else if (MayPromise && LogIsFlushed && _fetch.IsDue(_now))
         {
             Send(_fetch, _leader!.Value, QuorumMessages.Fetch(_self.ClusterId, _self.Key, Epoch, _log, HighWatermark, _settings));
         }
@@ -88,7 +98,12 @@ public sealed partial class QuorumMachine
 
     private void Take(FetchResponse.PartitionData answer)
     {
-        if (answer.DivergingEpoch.Epoch >= 0)
+        var isOffer = answer.SnapshotId.EndOffset >= 0;
+        if (isOffer)
+        {
+            TakeOffer(new SnapshotId(answer.SnapshotId.EndOffset, answer.SnapshotId.Epoch));
+        }
+        else if (answer.DivergingEpoch.Epoch >= 0)
         {
             TruncateToCommonPoint(answer.DivergingEpoch);
         }
@@ -99,7 +114,14 @@ public sealed partial class QuorumMachine
 
         _hasFetchedFromLeader = true;
         _roleEndsMs = _now + RandomFetchTimeout();
-        _fetch.NotBefore(_now);
+        // An offer again, while the disk is still busy with what was fetched, only tells that the leader is there.
+        _fetch.NotBefore(isOffer ? _now + _settings.FetchMaxWaitMs : _now);
+        if (isOffer)
+        {
+            return;
+        }
+
+        DropIncoming();
         if (answer.DivergingEpoch.Epoch < 0)
         {
             MoveHighWatermark(Math.Min(answer.HighWatermark, _log.EndOffset));

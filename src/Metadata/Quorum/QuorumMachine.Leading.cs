@@ -1,5 +1,7 @@
+using Milena.Metadata.Snapshots;
 using Milena.Model;
 using Milena.Protocol;
+using Milena.Storage;
 
 namespace Milena.Metadata.Quorum;
 
@@ -114,7 +116,8 @@ public sealed partial class QuorumMachine
             return;
         }
 
-        if (FetchError(request, asked) is { } error)
+        var refused = FetchError(request.ClusterId, request.ReplicaState.ReplicaId, asked.CurrentLeaderEpoch);
+        if ((refused ?? (asked.FetchOffset < 0 ? ErrorCode.InvalidRequest : null)) is { } error)
         {
             var refusal = FetchResponseOf(error);
             refusal.ErrorCode = error is ErrorCode.InconsistentClusterId ? error : ErrorCode.None;
@@ -123,15 +126,14 @@ public sealed partial class QuorumMachine
         }
 
         var replica = new ReplicaKey(request.ReplicaState.ReplicaId, asked.ReplicaDirectoryId);
+        var isOutOfReach = _log.IsOutOfReach(asked.LastFetchedEpoch, asked.FetchOffset);
         var end = _log.EndOf(asked.LastFetchedEpoch);
-        var diverges = end.Epoch != asked.LastFetchedEpoch || end.EndOffset < asked.FetchOffset;
+        var diverges = isOutOfReach || end.Epoch != asked.LastFetchedEpoch || end.EndOffset < asked.FetchOffset;
         var isKnown = replica.Id >= 0 && _leadership!.Fetched(
             replica, _log.Voters.Contains(replica), diverges ? null : asked.FetchOffset, _log.EndOffset, _now, _settings.MaxReplicas);
         if (diverges)
         {
-            var response = FetchResponseOf(ErrorCode.None);
-            response.Responses[0].Partitions[0].DivergingEpoch = new() { Epoch = end.Epoch, EndOffset = end.EndOffset };
-            Answer(requestId, response);
+            Answer(requestId, isOutOfReach ? Offer(_log.Snapshot!.Value) : Diverging(end));
             return;
         }
 
@@ -140,18 +142,31 @@ public sealed partial class QuorumMachine
         ServeOrPark(new ParkedFetch(requestId, replica, asked, Math.Min(request.MaxBytes, _settings.FetchMaxBytes), _now + maxWaitMs));
     }
 
-    private ErrorCode? FetchError(FetchRequest request, FetchRequest.FetchPartition asked)
+    private FetchResponse Diverging(EpochEnd end)
     {
-        if (request.ClusterId is not null && request.ClusterId != _self.ClusterId)
+        var response = FetchResponseOf(ErrorCode.None);
+        response.Responses[0].Partitions[0].DivergingEpoch = new() { Epoch = end.Epoch, EndOffset = end.EndOffset };
+        return response;
+    }
+
+    private FetchResponse Offer(SnapshotId snapshot)
+    {
+        var response = FetchResponseOf(ErrorCode.None);
+        response.Responses[0].Partitions[0].SnapshotId = new() { EndOffset = snapshot.EndOffset, Epoch = snapshot.Epoch };
+        return response;
+    }
+
+    private ErrorCode? FetchError(string? clusterId, int replicaId, int leaderEpoch)
+    {
+        if (clusterId is not null && clusterId != _self.ClusterId)
         {
             return ErrorCode.InconsistentClusterId;
         }
 
         // A predecessor of this very node, on a disk that is gone, cannot fetch from it.
-        return asked.CurrentLeaderEpoch > Epoch ? ErrorCode.UnknownLeaderEpoch
-            : Role != QuorumRole.Leader || request.ReplicaState.ReplicaId == _self.Key.Id ? ErrorCode.NotLeaderOrFollower
-            : asked.CurrentLeaderEpoch >= 0 && asked.CurrentLeaderEpoch < Epoch ? ErrorCode.FencedLeaderEpoch
-            : asked.FetchOffset < 0 ? ErrorCode.InvalidRequest
+        return leaderEpoch > Epoch ? ErrorCode.UnknownLeaderEpoch
+            : Role != QuorumRole.Leader || replicaId == _self.Key.Id ? ErrorCode.NotLeaderOrFollower
+            : leaderEpoch >= 0 && leaderEpoch < Epoch ? ErrorCode.FencedLeaderEpoch
             : null;
     }
 
@@ -212,7 +227,7 @@ public sealed partial class QuorumMachine
             {
                 ErrorCode = error,
                 HighWatermark = error == ErrorCode.None ? HighWatermark : -1,
-                LogStartOffset = 0,
+                LogStartOffset = _log.StartOffset,
                 CurrentLeader = new() { LeaderId = LeaderId ?? -1, LeaderEpoch = Epoch },
                 Records = Records.Empty,
             }],

@@ -60,6 +60,8 @@ public sealed partial class QuorumMachine
         _bootstrap = [.. bootstrap];
         // A log that was written before there was an election state still says which epochs there were.
         _election = stored.Epoch >= log.LastEpoch ? stored with { LeaderId = null } : new ElectionState(log.LastEpoch, null, null);
+        // A snapshot holds only what was decided.
+        HighWatermark = log.Snapshot?.EndOffset ?? 0;
         EnterUnattached();
     }
 
@@ -160,6 +162,9 @@ public sealed partial class QuorumMachine
             case FetchRequest fetch:
                 OnFetch(requestId, fetch);
                 break;
+            case FetchSnapshotRequest fetch:
+                OnFetchSnapshot(requestId, fetch);
+                break;
             case AddRaftVoterRequest add:
                 OnAddVoter(requestId, add);
                 break;
@@ -194,6 +199,9 @@ public sealed partial class QuorumMachine
                 break;
             case (FetchRequest, _):
                 OnFetchAnswered(sent, response as FetchResponse);
+                break;
+            case (FetchSnapshotRequest, _):
+                OnPieceAnswered(sent, response as FetchSnapshotResponse);
                 break;
             case (UpdateRaftVoterRequest, _):
                 OnUpdateVoterAnswered(sent, response as UpdateRaftVoterResponse);

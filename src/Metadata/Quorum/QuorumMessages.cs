@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Milena.Metadata.Snapshots;
 using Milena.Model;
 using Milena.Protocol;
 
@@ -35,6 +36,12 @@ internal static class QuorumMessages
 
     public static FetchResponse.PartitionData? Partition(FetchResponse response) =>
         response.Responses is [{ Partitions: [{ PartitionIndex: 0 } only] }] ? only : null;
+
+    public static FetchSnapshotRequest.PartitionSnapshot? Partition(FetchSnapshotRequest request) =>
+        request.Topics is [{ Name: Topic, Partitions: [{ Partition: 0 } only] }] ? only : null;
+
+    public static FetchSnapshotResponse.PartitionSnapshot? Partition(FetchSnapshotResponse response) =>
+        response.Topics is [{ Name: Topic, Partitions: [{ Index: 0 } only] }] ? only : null;
 
     public static VoteRequest Vote(string clusterId, ReplicaKey self, ReplicaKey voter, int epoch, bool preVote, LogOutline log) => new()
     {
@@ -78,6 +85,24 @@ internal static class QuorumMessages
             }],
         }],
         LeaderEndpoints = [.. endpoints.Select(one => new EndQuorumEpochRequest.LeaderEndpoint { Name = one.Name, Host = one.Host, Port = one.Port })],
+    };
+
+    public static FetchSnapshotRequest FetchSnapshot(string clusterId, ReplicaKey self, int epoch, SnapshotId snapshot, long position, QuorumSettings settings) => new()
+    {
+        ClusterId = clusterId,
+        ReplicaId = self.Id,
+        MaxBytes = settings.FetchMaxBytes,
+        Topics = [new()
+        {
+            Name = Topic,
+            Partitions = [new()
+            {
+                CurrentLeaderEpoch = epoch,
+                SnapshotId = new() { EndOffset = snapshot.EndOffset, Epoch = snapshot.Epoch },
+                Position = position,
+                ReplicaDirectoryId = self.DirectoryId,
+            }],
+        }],
     };
 
     public static FetchRequest Fetch(string clusterId, ReplicaKey self, int epoch, LogOutline log, long highWatermark, QuorumSettings settings) => new()

@@ -1,4 +1,5 @@
 using Milena.Metadata.Log;
+using Milena.Metadata.Snapshots;
 using Milena.Model;
 
 namespace Milena.Metadata.Quorum;
@@ -12,6 +13,8 @@ internal sealed class CommittedFeed(QuorumLog log, IMetadataLogListener listener
     {
         public sealed record Decided(long HighWatermark) : Event;
 
+        public sealed record Replaced(Snapshot Snapshot) : Event;
+
         public sealed record BecameLeader(int Epoch) : Event;
 
         public sealed record LostLeadership(Exception? Cause) : Event;
@@ -23,11 +26,26 @@ internal sealed class CommittedFeed(QuorumLog log, IMetadataLogListener listener
     private readonly LinkedList<Event> _events = [];
     private readonly SemaphoreSlim _wanted = new(0);
     private long _applied;
+    private long _replacedBelow;
+    private long _bytesSinceSnapshot;
     private Task _running = Task.CompletedTask;
 
     public void Start() => _running = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     public void Decided(long highWatermark) => Add(new Event.Decided(highWatermark));
+
+    /// <summary>Bytes of what was told and is in no snapshot of this replica's.</summary>
+    public long BytesSinceSnapshot => Interlocked.Read(ref _bytesSinceSnapshot);
+
+    /// <summary>The log will not have what is below the snapshot's end; the snapshot does. To be called before the log loses it.</summary>
+    public void Replaced(Snapshot snapshot)
+    {
+        Add(new Event.Replaced(snapshot));
+        Volatile.Write(ref _replacedBelow, snapshot.Id.EndOffset);
+    }
+
+    public void SnapshotWritten(long endOffset) =>
+        Interlocked.Exchange(ref _bytesSinceSnapshot, log.BytesBetween(endOffset, Volatile.Read(ref _applied)));
 
     public void BecameLeader(int epoch) => Add(new Event.BecameLeader(epoch));
 
@@ -95,6 +113,9 @@ internal sealed class CommittedFeed(QuorumLog log, IMetadataLogListener listener
             case Event.Decided decided:
                 Apply(decided.HighWatermark);
                 break;
+            case Event.Replaced replaced:
+                Apply(replaced.Snapshot);
+                break;
             case Event.BecameLeader became:
                 listener.BecameLeader(became.Epoch);
                 break;
@@ -104,11 +125,34 @@ internal sealed class CommittedFeed(QuorumLog log, IMetadataLogListener listener
         }
     }
 
+    private void Apply(Snapshot snapshot)
+    {
+        listener.Committed(snapshot.Records, snapshot.Id.EndOffset - 1, snapshot.Id.Epoch, isSnapshot: true);
+        Volatile.Write(ref _applied, snapshot.Id.EndOffset);
+        Interlocked.Exchange(ref _bytesSinceSnapshot, 0);
+    }
+
     private void Apply(long highWatermark)
     {
-        while (_applied < highWatermark)
+        // A snapshot that waits in the queue will tell the rest, which the log may not have any more.
+        while (_applied < highWatermark && _applied >= Volatile.Read(ref _replacedBelow))
         {
-            var chunk = log.Read(_applied, highWatermark, ChunkBytes).AsSpan();
+            byte[] read;
+            try
+            {
+                read = log.Read(_applied, highWatermark, ChunkBytes);
+            }
+            catch (InvalidDataException) when (_applied < Volatile.Read(ref _replacedBelow))
+            {
+                return;
+            }
+
+            var chunk = read.AsSpan();
+            if (chunk.IsEmpty && _applied < Volatile.Read(ref _replacedBelow))
+            {
+                return;
+            }
+
             if (chunk.IsEmpty)
             {
                 throw new InvalidDataException($"The metadata log lacks the decided records from offset {_applied} to {highWatermark}.");
@@ -117,7 +161,8 @@ internal sealed class CommittedFeed(QuorumLog log, IMetadataLogListener listener
             while (RecordBatchHeader.TryRead(chunk, out var header) == ErrorCode.None)
             {
                 listener.Committed(CommittedRecords.Of(chunk[..header.SizeInBytes], header), header.LastOffset, header.LeaderEpoch, isSnapshot: false);
-                _applied = header.NextOffset;
+                Volatile.Write(ref _applied, header.NextOffset);
+                Interlocked.Add(ref _bytesSinceSnapshot, header.SizeInBytes);
                 chunk = chunk[header.SizeInBytes..];
             }
         }

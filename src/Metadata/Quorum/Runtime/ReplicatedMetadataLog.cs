@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
+using Milena.Metadata.Image;
 using Milena.Metadata.Log;
+using Milena.Metadata.Snapshots;
 using Milena.Protocol;
 using Milena.Storage;
 
@@ -39,6 +41,9 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
     private QuorumRole _saidRole = QuorumRole.Unattached;
     private int _saidEpoch = -1;
     private long _lastRequest;
+    private SnapshotPart? _part;
+    private Snapshot? _frozen;
+    private Task _freezing = Task.CompletedTask;
     private Exception? _failure;
     private bool _stopped;
 
@@ -67,6 +72,8 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
             }
         }
     }
+
+    public long BytesSinceSnapshot => _feed?.BytesSinceSnapshot ?? 0;
 
     public QuorumStatus Status
     {
@@ -105,6 +112,11 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
     public void Start(IMetadataLogListener listener)
     {
         _feed = new CommittedFeed(_log, listener, Fail);
+        if (_log.TakeRestored() is { } restored)
+        {
+            _feed.Replaced(restored);
+        }
+
         _feed.Start();
         _disk.Start();
         _transport.Serve(AskAsync);
@@ -125,6 +137,37 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
                 var failure => throw new NotControllerException($"This replica of the metadata quorum has stopped: {failure.Message}"),
             };
         }
+    }
+
+    public void WriteSnapshot(MetadataImage image)
+    {
+        VoterSet? voters;
+        lock (_lock)
+        {
+            voters = _machine.Log.VotersAt(image.Offset);
+        }
+
+        var written = _log.WriteSnapshot(image, voters?.ToRecord());
+        lock (_lock)
+        {
+            if (_stopped || _failure is not null)
+            {
+                return;
+            }
+
+            _log.Roll();
+            if (written is { } snapshot)
+            {
+                _machine.SnapshotWritten(snapshot);
+            }
+        }
+
+        while (TryDropOldest())
+        {
+            _log.SyncDropped();
+        }
+
+        _feed!.SnapshotWritten(image.Offset + 1);
     }
 
     /// <summary>Puts a request to this replica: another replica's, or an administrator's who adds or removes a voter.</summary>
@@ -170,6 +213,20 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
         _log.Dispose();
     }
 
+    private bool TryDropOldest()
+    {
+        lock (_lock)
+        {
+            if (_stopped || _failure is not null || _log.TryDropOldest() is not { } first)
+            {
+                return false;
+            }
+
+            _machine.LogCut(first);
+            return true;
+        }
+    }
+
     private async Task StopAsync()
     {
         lock (_lock)
@@ -191,6 +248,8 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
         await _timer.DisposeAsync();
         await _transport.DisposeAsync();
         await _disk.StopAsync();
+        await _freezing;
+        _part?.Dispose();
         if (_feed is { } feed)
         {
             await feed.StopAsync();
@@ -260,6 +319,10 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
                 answer.Response.Responses[0].Partitions[0].Records = new Records(bytes);
                 Reply(answer.RequestId, answer.Response);
                 break;
+            case QuorumOutput.AnswerWithSnapshot answer:
+                var (size, piece) = _log.ReadSnapshot(answer.Snapshot, answer.Position, answer.MaxBytes);
+                Reply(answer.RequestId, answer.Fill(size, piece));
+                break;
             case QuorumOutput.Drop drop:
                 Reply(drop.RequestId, null);
                 break;
@@ -269,6 +332,27 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
             case QuorumOutput.Truncate truncate:
                 QuorumEvents.Truncated(_environment.Logger, _configuration.Self.Key, truncate.Offset, _machine.Epoch);
                 _log.TruncateTo(truncate.Offset);
+                break;
+            case QuorumOutput.BeginSnapshot begin:
+                QuorumEvents.FetchingSnapshot(_environment.Logger, _configuration.Self.Key, begin.Snapshot.FileName, _machine.Epoch);
+                _part = _log.BeginSnapshot(begin.Snapshot);
+                break;
+            case QuorumOutput.AppendSnapshotPiece append:
+                _part!.Append(append.Piece.Span);
+                break;
+            case QuorumOutput.DropSnapshot:
+                _part!.Dispose();
+                _part = null;
+                break;
+            case QuorumOutput.FreezeSnapshot:
+                var part = _part!;
+                _part = null;
+                _freezing = Task.Factory.StartNew(() => Freeze(part), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+                break;
+            case QuorumOutput.ReplaceLog replace:
+                QuorumEvents.GoesOnFromSnapshot(_environment.Logger, _configuration.Self.Key, replace.Snapshot.FileName, _machine.Epoch);
+                _feed!.Replaced(_frozen!);
+                _log.GoOnFrom(replace.Snapshot);
                 break;
             case QuorumOutput.WriteElectionState write:
                 _disk.Write(write.Version, write.State);
@@ -282,6 +366,37 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
             case QuorumOutput.LostLeadership:
                 _feed!.LostLeadership(null);
                 break;
+        }
+    }
+
+    /// <summary>Reads what was fetched before it believes it. On a thread of its own, which waits for the disk.</summary>
+    private void Freeze(SnapshotPart part)
+    {
+        using (part)
+        {
+            try
+            {
+                if (!part.TryRead(out var snapshot, out var problem))
+                {
+                    QuorumEvents.SnapshotRefused(_environment.Logger, _configuration.Self.Key, part.Id.FileName, problem);
+                    Do(machine => machine.SnapshotRefused(NowMs));
+                    return;
+                }
+
+                var voters = QuorumLog.VotersOf(snapshot);
+                part.Freeze();
+                lock (_lock)
+                {
+                    _frozen = snapshot;
+                    Do(machine => machine.SnapshotFrozen(snapshot.Id, voters, NowMs));
+                    _frozen = null;
+                }
+            }
+            catch (Exception e)
+            {
+                // A disk that fails, or an image that this version cannot read: without it the replica cannot go on.
+                Fail(e);
+            }
         }
     }
 

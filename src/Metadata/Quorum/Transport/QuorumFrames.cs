@@ -70,6 +70,7 @@ internal static class QuorumFrames
     public static short KeyOf(IRequestMessage request) => request switch
     {
         FetchRequest => FetchRequest.ApiKey,
+        FetchSnapshotRequest => FetchSnapshotRequest.ApiKey,
         VoteRequest => VoteRequest.ApiKey,
         BeginQuorumEpochRequest => BeginQuorumEpochRequest.ApiKey,
         EndQuorumEpochRequest => EndQuorumEpochRequest.ApiKey,
