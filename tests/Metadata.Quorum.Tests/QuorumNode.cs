@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Milena.Metadata.Image;
 using Milena.Metadata.Log;
 using Milena.Protocol;
 using Milena.Storage;
@@ -30,8 +31,18 @@ internal sealed class QuorumNode : IMetadataLogListener, IDiskErrorSink, IAsyncD
 
     public ReplicatedMetadataLog? Log { get; private set; }
 
-    /// <summary>Names of the topics decided, in order, since the last start.</summary>
+    /// <summary>Names of the topics decided, in order, since the last start; those of a snapshot in the order of their names.</summary>
     public ConcurrentQueue<string> Topics { get; } = [];
+
+    /// <summary>What a node would keep of the decisions.</summary>
+    public MetadataStore Store { get; private set; } = new();
+
+    /// <summary>How many images replaced what was there, since the last start.</summary>
+    public volatile int Snapshots;
+
+    public QuorumSettings Settings { get; init; } = new();
+
+    public MetadataLogSettings LogSettings { get; init; } = new();
 
     public volatile int LeadsInEpoch;
 
@@ -45,11 +56,12 @@ internal sealed class QuorumNode : IMetadataLogListener, IDiskErrorSink, IAsyncD
         }
 
         Topics.Clear();
-        LeadsInEpoch = 0;
+        Store = new MetadataStore();
+        (LeadsInEpoch, Snapshots) = (0, 0);
         var environment = new LogEnvironment(PhysicalDisk.Instance, TimeProvider.System, new Random(Id), this);
         var self = new QuorumIdentity("cluster", Voter.Key, Voter.Endpoints);
-        var log = QuorumLog.Open(_directory, _wasClean, environment, new MetadataLogSettings());
-        Log = ReplicatedMetadataLog.Open(new QuorumConfiguration(self, first, [.. bootstrap], new QuorumSettings()), log, Transport, environment, new Random(Id));
+        var log = QuorumLog.Open(_directory, _wasClean, environment, LogSettings);
+        Log = ReplicatedMetadataLog.Open(new QuorumConfiguration(self, first, [.. bootstrap], Settings), log, Transport, environment, new Random(Id));
         Log.Start(this);
     }
 
@@ -101,6 +113,13 @@ internal sealed class QuorumNode : IMetadataLogListener, IDiskErrorSink, IAsyncD
 
     void IMetadataLogListener.Committed(IReadOnlyList<IMessage> records, long lastOffset, int epoch, bool isSnapshot)
     {
+        if (isSnapshot)
+        {
+            Topics.Clear();
+            Snapshots++;
+        }
+
+        Store.Apply(records, lastOffset, epoch, isSnapshot);
         foreach (var topic in records.OfType<TopicRecord>())
         {
             Topics.Enqueue(topic.Name);

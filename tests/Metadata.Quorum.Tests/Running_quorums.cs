@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Milena.Metadata.Image;
 using Milena.Metadata.Log;
 using Milena.Model;
 using Milena.Protocol;
@@ -124,7 +125,7 @@ public sealed class Running_quorums : IAsyncLifetime
     [Fact]
     public async Task A_quorum_of_one_goes_on_where_it_was_and_grows_to_three()
     {
-        await WriteAsQuorumOfOneAsync(Path.Combine(_root, "node-1"), "old");
+        await WriteAsQuorumOfOneAsync(Path.Combine(_root, "node-1"), cut: false, "old");
         var one = _nodes[0];
         one.Start(VoterSet.Of(one.Voter));
         await QuorumNode.LeaderAsync(one);
@@ -158,6 +159,57 @@ public sealed class Running_quorums : IAsyncLifetime
         Assert.False(removed.Log.Status.IsVoter);
     }
 
+    [Fact]
+    public async Task A_quorum_of_one_whose_log_was_cut_grows_to_three_that_begin_with_its_snapshot()
+    {
+        // The pieces are small, so that the snapshot takes many of them.
+        var nodes = Enumerable.Range(4, 3).Select(id => new QuorumNode(id, _root) { Settings = new QuorumSettings { FetchMaxBytes = 1000 } }).ToArray();
+        try
+        {
+            string[] old = [.. Enumerable.Range(0, 300).Select(i => $"old-{i:D3}")];
+            await WriteAsQuorumOfOneAsync(Path.Combine(_root, "node-4"), cut: true, old);
+            var one = nodes[0];
+            one.Start(VoterSet.Of(one.Voter));
+            await QuorumNode.LeaderAsync(one);
+            Assert.Equal(1, one.Snapshots);
+            Assert.True(one.Log!.Status.StartOffset >= 299, $"the log begins at {one.Log.Status.StartOffset}");
+            await one.AppendAsync("new");
+            foreach (var newcomer in nodes[1..])
+            {
+                newcomer.Start(VoterSet.Empty, one.Voter.Peer);
+                var answer = await one.Log!.AskAsync(Add(newcomer), CancellationToken.None);
+                Assert.Equal(ErrorCode.None, Assert.IsType<AddRaftVoterResponse>(answer).ErrorCode);
+                await QuorumNode.Until(() => newcomer.Topics.Contains("new"), $"everything at node {newcomer.Id}");
+                Assert.Equal(1, newcomer.Snapshots);
+                Assert.Equal(one.Log.Status.StartOffset, newcomer.Log!.Status.StartOffset);
+            }
+
+            await one.KillAsync();
+            var leader = await QuorumNode.LeaderAsync(nodes[1..]);
+            await leader.AppendAsync("without the first");
+            await Task.WhenAll(nodes[1..].Select(node => node.KillAsync()));
+            foreach (var node in nodes)
+            {
+                // The log and the snapshot say who votes, and nothing else does.
+                node.Start(VoterSet.Empty);
+            }
+
+            foreach (var node in nodes)
+            {
+                await QuorumNode.Until(() => node.Topics.Contains("without the first"), $"everything at node {node.Id} after a restart of all");
+                Assert.Equal([.. old, "new", "without the first"], node.Topics);
+                Assert.Equal([4, 5, 6], node.Log!.Status.Voters.All.Select(voter => voter.Key.Id));
+            }
+        }
+        finally
+        {
+            foreach (var node in nodes)
+            {
+                await node.DisposeAsync();
+            }
+        }
+    }
+
     private static AddRaftVoterRequest Add(QuorumNode node) => new()
     {
         ClusterId = "cluster",
@@ -167,16 +219,27 @@ public sealed class Running_quorums : IAsyncLifetime
         Listeners = [new() { Name = "QUORUM", Host = "127.0.0.1", Port = (ushort)node.Port }],
     };
 
-    private static async Task WriteAsQuorumOfOneAsync(string path, string topic)
+    /// <param name="cut">The log begins behind a snapshot of all but the last topic.</param>
+    private static async Task WriteAsQuorumOfOneAsync(string path, bool cut, params string[] topics)
     {
         var node = new Nobody();
         var environment = new LogEnvironment(PhysicalDisk.Instance, TimeProvider.System, new Random(1), node);
         Assert.True(LogDirectory.TryOpen(path, "cluster", 1, environment, out var directory, out var problem), problem);
         using (directory)
         {
-            var log = LocalMetadataLog.Open(directory!, environment, new MetadataLogSettings());
+            var log = LocalMetadataLog.Open(directory!, environment, new MetadataLogSettings { MaxRetentionBytes = cut ? 0 : -1 });
             log.Start(node);
-            log.Append(node.Epoch, [new TopicRecord { Name = topic, TopicId = Guid.NewGuid() }]);
+            foreach (var topic in topics)
+            {
+                if (cut && topic == topics[^1])
+                {
+                    await QuorumNode.Until(() => node.Store.Current.Offset == log.EndOffset - 1, "everything to be committed");
+                    log.WriteSnapshot(node.Store.Current);
+                }
+
+                log.Append(node.Epoch, [new TopicRecord { Name = topic, TopicId = Guid.NewGuid() }]);
+            }
+
             await log.DisposeAsync();
         }
     }
@@ -193,9 +256,9 @@ public sealed class Running_quorums : IAsyncLifetime
     {
         public int Epoch { get; private set; }
 
-        public void Committed(IReadOnlyList<IMessage> records, long lastOffset, int epoch, bool isSnapshot)
-        {
-        }
+        public MetadataStore Store { get; } = new();
+
+        public void Committed(IReadOnlyList<IMessage> records, long lastOffset, int epoch, bool isSnapshot) => Store.Apply(records, lastOffset, epoch, isSnapshot);
 
         public void BecameLeader(int epoch) => Epoch = epoch;
 

@@ -14,7 +14,7 @@ namespace Milena.Metadata.Quorum;
 public sealed record QuorumConfiguration(QuorumIdentity Self, VoterSet FirstVoters, ImmutableArray<QuorumPeer> Bootstrap, QuorumSettings Settings);
 
 /// <summary>A moment of the quorum as one replica sees it.</summary>
-public sealed record QuorumStatus(QuorumRole Role, int Epoch, int? LeaderId, QuorumPeer? Leader, bool IsVoter, VoterSet Voters, long HighWatermark, long EndOffset);
+public sealed record QuorumStatus(QuorumRole Role, int Epoch, int? LeaderId, QuorumPeer? Leader, bool IsVoter, VoterSet Voters, long HighWatermark, long StartOffset, long EndOffset);
 
 /// <summary>The metadata log of a quorum of any size: drives a <see cref="QuorumMachine"/> with a real disk, clock and network.</summary>
 /// <remarks>
@@ -83,7 +83,7 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
             {
                 var machine = _machine;
                 return new QuorumStatus(
-                    machine.Role, machine.Epoch, machine.LeaderId, machine.Leader, machine.IsVoter, machine.Log.Voters, machine.HighWatermark, machine.Log.EndOffset);
+                    machine.Role, machine.Epoch, machine.LeaderId, machine.Leader, machine.IsVoter, machine.Log.Voters, machine.HighWatermark, machine.Log.StartOffset, machine.Log.EndOffset);
             }
         }
     }
