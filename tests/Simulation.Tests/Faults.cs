@@ -47,7 +47,7 @@ internal sealed class Faults
     private void Inflict()
     {
         var node = _cluster.Nodes[_random.Next(_cluster.Nodes.Count)];
-        switch (_random.Next(_changesVoters ? 14 : 11))
+        switch (_random.Next(_changesVoters ? 17 : 14))
         {
             case 0 or 1:
                 CrashOrStart(node);
@@ -80,11 +80,20 @@ internal sealed class Faults
             case 10:
                 _cluster.Nodes.FirstOrDefault(one => one.Leads)?.Do(machine => machine.ResignLeadership(_cluster.Clock.NowMs));
                 break;
+            case 11 or 12:
+                Up().ForEach(one => one.WriteSnapshot());
+                break;
+            case 13:
+                Up().ForEach(one => one.Retain());
+                break;
             default:
                 ChangeVoters(node.Id);
                 break;
         }
     }
+
+    /// <summary>Most of those that are there, so that leaders often begin above what the others need.</summary>
+    private List<SimulatedNode> Up() => [.. _cluster.Nodes.Where(one => one.Machine is not null && _random.Next(4) > 0)];
 
     private static void CrashOrStart(SimulatedNode node)
     {

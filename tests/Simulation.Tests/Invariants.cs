@@ -132,6 +132,60 @@ internal sealed class LogsMatchBelowHighWatermark : Invariant
     }
 }
 
+/// <summary>A snapshot names the decided records below its end, all of them and no other, and who voted then.</summary>
+internal sealed class SnapshotsHoldWhatWasDecided : Invariant
+{
+    private readonly Dictionary<int, SimulatedSnapshot> _newest = [];
+
+    public override void Check(SimulatedCluster cluster)
+    {
+        foreach (var node in cluster.Nodes)
+        {
+            if (node.Disk.NewestSnapshot is not { } snapshot || _newest.GetValueOrDefault(node.Id) == snapshot)
+            {
+                continue;
+            }
+
+            _newest[node.Id] = snapshot;
+            var decided = cluster.CommittedBatches.TakeWhile(batch => batch.EndOffset <= snapshot.Id.EndOffset).ToList();
+            Require(decided.Count == snapshot.Batches.Count && decided.Zip(snapshot.Batches).All(pair => pair.First.SameAs(pair.Second)),
+                () => $"{node} has a snapshot up to {snapshot.Id.EndOffset} that is not what was decided");
+            var outline = new LogOutline(VoterSet.Empty);
+            decided.ForEach(batch => outline.Appended(batch.Bytes.Span));
+            Require(snapshot.Voters is { } voters && voters.All.SequenceEqual(outline.Voters.All, SameVoter),
+                () => $"{node} has a snapshot up to {snapshot.Id.EndOffset} with the voters {snapshot.Voters}, where {outline.Voters} were decided");
+        }
+    }
+
+    private static readonly EqualityComparer<Voter> SameVoter = EqualityComparer<Voter>.Create(
+        (one, other) => one!.Key == other!.Key && one.HasEndpoints(other.Endpoints), voter => voter.Key.GetHashCode());
+}
+
+/// <summary>Whoever listens to a replica has the image of what is decided, whether it came as a snapshot or record by record.</summary>
+internal sealed class ImagesHoldWhatWasDecided : Invariant
+{
+    private readonly Dictionary<int, (int Images, int Count)> _compared = [];
+
+    public override void Check(SimulatedCluster cluster)
+    {
+        var committed = cluster.CommittedBatches;
+        foreach (var node in cluster.Nodes.Where(node => node.Machine is not null))
+        {
+            var before = _compared.GetValueOrDefault(node.Id);
+            for (var at = before.Images == node.Images ? before.Count : 0; at < node.Image.Count; at++)
+            {
+                var index = at;
+                Require(index < committed.Count && node.Image[index].SameAs(committed[index]),
+                    () => $"{node} was told of {node.Image[index]}, where {(index < committed.Count ? committed[index] : "nothing")} was decided");
+            }
+
+            _compared[node.Id] = (node.Images, node.Image.Count);
+            var end = node.Image is [.., var last] ? last.EndOffset : 0;
+            Require(end == node.Machine!.HighWatermark, () => $"{node} was told of what is below {end}, and {node.Machine.HighWatermark} is decided");
+        }
+    }
+}
+
 /// <summary>What a client was told is decided, at the offset that it was told.</summary>
 internal sealed class AcknowledgedAppendsSurvive : Invariant
 {

@@ -36,7 +36,7 @@ public sealed class Quorum_simulation(ITestOutputHelper output)
     private void RunSeeds(int firstSeed, Func<int, Scenario> scenario)
     {
         var only = Environment.GetEnvironmentVariable("SEED") is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : (int?)null;
-        var (steps, committed, elections) = (0L, 0L, 0L);
+        var (steps, committed, elections, snapshots) = (0L, 0L, 0L, 0L);
         foreach (var seed in only is { } one ? [one] : Enumerable.Range(firstSeed, Seeds))
         {
             var run = scenario(seed);
@@ -51,10 +51,12 @@ public sealed class Quorum_simulation(ITestOutputHelper output)
 
             steps += run.Cluster.Steps;
             committed += run.Cluster.CommittedOffset;
+            snapshots += run.Cluster.Nodes.Sum(node => node.SnapshotsTaken);
             elections += run.Cluster.Nodes.Max(node => node.Machine!.Epoch);
         }
 
-        output.WriteLine($"{steps} steps, {committed} offsets decided, {elections} epochs");
+        output.WriteLine($"{steps} steps, {committed} offsets decided, {elections} epochs, {snapshots} logs replaced by a snapshot");
+        Assert.True(only is not null || snapshots > 0, "no replica ever needed a snapshot");
     }
 
     private static string TraceOf(Scenario again)

@@ -29,6 +29,7 @@ internal sealed class SimulatedCluster
         [
             new OneLeaderPerEpoch(), _votes, new MonotonicHighWatermark(), new CommittedDataSurvives(), new CommittedIsDurableOnAMajority(),
             new LogsMatchBelowHighWatermark(), new AcknowledgedAppendsSurvive(),
+            new SnapshotsHoldWhatWasDecided(), new ImagesHoldWhatWasDecided(),
         ];
         var first = VoterSet.Of(Enumerable.Range(1, voters).Select(VoterOf));
         Bootstrap = [.. first.All.Select(voter => voter.Peer)];

@@ -1,4 +1,5 @@
 using Milena.Metadata.Quorum;
+using Milena.Metadata.Snapshots;
 using Milena.Model;
 
 namespace Milena.Simulation.Tests;
@@ -32,15 +33,26 @@ internal sealed class Batch
     public override string ToString() => $"[{BaseOffset}..{EndOffset}) of epoch {Epoch}";
 }
 
-/// <summary>What a node has written, and what of it a crash leaves: the log, and the election state.</summary>
+/// <summary>What a node has written, and what of it a crash leaves: the log, the snapshots, and the election state.</summary>
+/// <remarks><see cref="Log"/> goes on above its snapshot but holds what that says too, so that one place in it is one place in every log.</remarks>
 internal sealed class SimulatedDisk
 {
+    private readonly SortedDictionary<SnapshotId, SimulatedSnapshot> _snapshots = [];
     private List<Batch> _durable = [];
+    private long _durableStart;
     private int _survivesTruncation;
     private int _durableGeneration;
     private ElectionState? _writing;
 
     public List<Batch> Log { get; private set; } = [];
+
+    /// <summary>Below it, there is only a snapshot.</summary>
+    public long StartOffset { get; private set; }
+
+    /// <summary>Those under their names, and so durable; the oldest first.</summary>
+    public IReadOnlyCollection<SimulatedSnapshot> Snapshots => _snapshots.Values;
+
+    public SimulatedSnapshot? NewestSnapshot => _snapshots.Count == 0 ? null : _snapshots.Values.Last();
 
     public IReadOnlyList<Batch> DurableLog => _durable;
 
@@ -57,6 +69,36 @@ internal sealed class SimulatedDisk
         Generation++;
     }
 
+    public void Freeze(SimulatedSnapshot snapshot) => _snapshots[snapshot.Id] = snapshot;
+
+    public SimulatedSnapshot? Find(SnapshotId id) => _snapshots.GetValueOrDefault(id);
+
+    /// <summary>The log goes on from a snapshot; until the next sync a crash may bring back the one that was there.</summary>
+    public void GoOnFrom(SimulatedSnapshot snapshot)
+    {
+        Log = [.. snapshot.Batches];
+        StartOffset = snapshot.Id.EndOffset;
+        _survivesTruncation = Log.Count;
+        Generation++;
+        DeleteOlderThan(snapshot.Id);
+    }
+
+    public void CutBelow(SimulatedSnapshot snapshot)
+    {
+        StartOffset = _durableStart = Math.Max(StartOffset, snapshot.Id.EndOffset);
+        DeleteOlderThan(snapshot.Id);
+    }
+
+    /// <summary>As a start does: a log that does not hold what the newest snapshot says gives way to it.</summary>
+    public void Restore()
+    {
+        if (NewestSnapshot is { } newest && StartOffset != newest.Id.EndOffset
+            && Log.Find(batch => batch.EndOffset == newest.Id.EndOffset)?.Epoch != newest.Id.Epoch)
+        {
+            GoOnFrom(newest);
+        }
+    }
+
     /// <summary>A sync that began at <paramref name="generation"/> with <paramref name="count"/> batches is over. One that a truncation overtook counts for nothing.</summary>
     public void Synced(int generation, int count)
     {
@@ -65,6 +107,7 @@ internal sealed class SimulatedDisk
             _durable = _durableGeneration == generation ? [.. _durable, .. Log[_durable.Count..count]] : Log[..count];
             _durableGeneration = generation;
             _survivesTruncation = count;
+            _durableStart = StartOffset;
         }
     }
 
@@ -78,11 +121,13 @@ internal sealed class SimulatedDisk
         if (random.Next(2) == 0)
         {
             Log = [.. _durable];
+            StartOffset = _durableStart;
         }
         else
         {
             Log = Log[..random.Next(_survivesTruncation, Log.Count + 1)];
             _durable = [.. Log];
+            _durableStart = StartOffset;
         }
 
         _survivesTruncation = _durable.Count;
@@ -97,6 +142,11 @@ internal sealed class SimulatedDisk
 
     public byte[] Read(long fromOffset, int maxBytes)
     {
+        if (fromOffset < StartOffset)
+        {
+            throw new InvariantViolation(nameof(SimulatedDisk), $"offset {fromOffset} is read, where the log begins at {StartOffset}");
+        }
+
         var bytes = new List<byte>();
         for (var i = IndexOf(fromOffset); i < Log.Count && (bytes.Count == 0 || bytes.Count + Log[i].Bytes.Length <= maxBytes); i++)
         {
@@ -104,6 +154,14 @@ internal sealed class SimulatedDisk
         }
 
         return [.. bytes];
+    }
+
+    private void DeleteOlderThan(SnapshotId id)
+    {
+        foreach (var older in _snapshots.Keys.Where(one => one < id).ToList())
+        {
+            _snapshots.Remove(older);
+        }
     }
 
     private int IndexOf(long offset)
