@@ -108,7 +108,11 @@ public sealed class ControllerActor : ReceiveActor
         IncrementalAlterConfigsRequest alter => AlterConfigsDecision.Decide(_latest, alter),
         AlterConfigsRequest alter => AlterConfigsDecision.Decide(_latest, alter),
         AllocateProducerIdsRequest allocate => AllocateProducerIdsDecision.Decide(_latest, allocate),
-        BrokerRegistrationRequest register => RegisterBrokerDecision.Decide(_latest, register, _log.EndOffset, _clusterId),
+        BrokerRegistrationRequest register => RegisterBrokerDecision.Decide(_latest, register, _context, _log.EndOffset, _clusterId),
+        BrokerHeartbeatRequest beat => BrokerHeartbeatDecision.Decide(_latest, beat, _context),
+        AlterPartitionRequest alter => AlterPartitionDecision.Decide(_latest, alter, _context),
+        ElectLeadersRequest elect => ElectLeadersDecision.Decide(_latest, elect, _context),
+        UnregisterBrokerRequest unregister => UnregisterBrokerDecision.Decide(_latest, unregister, _context),
         _ => throw new ArgumentException($"The controller does not decide on {request.GetType().Name}."),
     };
 

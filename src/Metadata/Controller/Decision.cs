@@ -1,3 +1,5 @@
+using Milena.Metadata.Image;
+using Milena.Metadata.Settings;
 using Milena.Protocol;
 
 namespace Milena.Metadata.Controller;
@@ -10,9 +12,23 @@ public sealed record Decision(IReadOnlyList<IMessage> Records, IResponseMessage 
 }
 
 /// <summary>What a decision may look at beside the image: this node's own settings, chance and time. All of it fixed by a test.</summary>
-public sealed record ControllerContext(Settings.StaticSettings Settings, Random Random, Func<Guid> NewId)
+public sealed record ControllerContext(StaticSettings Settings, Random Random, Func<Guid> NewId)
 {
     public short DefaultReplicationFactor => (short)Settings.GetInt("default.replication.factor");
 
     public int DefaultPartitions => Settings.GetInt("num.partitions");
+
+    /// <summary>Whether the process that a registration speaks of is seen to live: who claims its id then is another one.</summary>
+    public Func<BrokerRegistration, bool> IsAlive { get; init; } = _ => false;
+
+    /// <param name="mayLead">Of brokers that the image lets lead: whether they still may after this decision.</param>
+    /// <param name="electUncleanly">For all topics, whatever their settings say.</param>
+    internal PartitionChanges Changes(MetadataImage image, Func<int, bool> mayLead, bool electUncleanly = false)
+    {
+        var configs = new ConfigResolver(Settings, brokerId: -1);
+        return new PartitionChanges(
+            image,
+            id => mayLead(id) && image.Brokers.TryGetValue(id, out var broker) && !broker.Fenced && !broker.InControlledShutdown,
+            topic => electUncleanly || configs.TopicValue(image, topic, "unclean.leader.election.enable") == "true");
+    }
 }

@@ -88,7 +88,11 @@ public sealed record FeatureRange(string Name, short Min, short Max);
 
 /// <summary>Where clients reach a broker on one of its listeners.</summary>
 /// <param name="SecurityProtocol">Kafka's number: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.</param>
-public sealed record BrokerEndPoint(string ListenerName, string Host, int Port, short SecurityProtocol);
+public sealed record BrokerEndPoint(string ListenerName, string Host, int Port, short SecurityProtocol)
+{
+    /// <summary>The name under which a broker registers its address for other nodes (Akka remoting); no listener for clients may have it.</summary>
+    public const string ClusterListener = "CLUSTER";
+}
 
 /// <summary>What settings are set on. The numbers are Kafka's.</summary>
 public enum ConfigResourceType : sbyte

@@ -1,0 +1,154 @@
+using Milena.Metadata.Image;
+using Milena.Model;
+using Milena.Protocol;
+
+namespace Milena.Metadata.Controller;
+
+/// <summary>Takes a broker into the cluster, or a new incarnation of one that was there before. It is fenced until it says that it has caught up.</summary>
+public static class RegisterBrokerDecision
+{
+    /// <param name="nextOffset">The metadata offset that the registration will have; it becomes the broker's epoch.</param>
+    /// <param name="clusterId">The cluster's own id: a broker that carries another one was formatted for another cluster.</param>
+    public static Decision Decide(MetadataImage image, BrokerRegistrationRequest request, ControllerContext context, long nextOffset, string clusterId)
+    {
+        if (Refusal(image, request, context, clusterId) is var refusal and not ErrorCode.None)
+        {
+            return Decision.Refuse(new BrokerRegistrationResponse { ErrorCode = refusal });
+        }
+
+        var records = new List<IMessage> { Registration(request, nextOffset) };
+        records.AddRange(Features.Supported.Where(feature => !image.Features.ContainsKey(feature.Name))
+            .Select(feature => new FeatureLevelRecord { Name = feature.Name, FeatureLevel = feature.Max }));
+        // The incarnation before led until now, for all the image knows; and one that did not close its logs may lack records that it acknowledged.
+        records.AddRange(context.Changes(image, id => id != request.BrokerId).BrokerLeft(request.BrokerId));
+        return new Decision(records, new BrokerRegistrationResponse { BrokerEpoch = nextOffset });
+    }
+
+    private static ErrorCode Refusal(MetadataImage image, BrokerRegistrationRequest request, ControllerContext context, string clusterId)
+    {
+        if (request.ClusterId != clusterId)
+        {
+            return ErrorCode.InconsistentClusterId;
+        }
+
+        if (Features.Supported.Any(feature => image.Features.TryGetValue(feature.Name, out var level) && !Supports(request, feature.Name, level)))
+        {
+            return ErrorCode.UnsupportedVersion;
+        }
+
+        return image.Brokers.TryGetValue(request.BrokerId, out var before) && IsAnother(before, request) && context.IsAlive(before)
+            ? ErrorCode.DuplicateBrokerRegistration
+            : ErrorCode.None;
+    }
+
+    private static bool Supports(BrokerRegistrationRequest request, string feature, short level) =>
+        request.Features.Any(one => one.Name == feature && one.MinSupportedVersion <= level && level <= one.MaxSupportedVersion);
+
+    /// <summary>A process that listens for the cluster where the one before did has taken its place: two cannot hold the same port.</summary>
+    private static bool IsAnother(BrokerRegistration before, BrokerRegistrationRequest request)
+    {
+        var address = request.Listeners.Find(listener => listener.Name == BrokerEndPoint.ClusterListener);
+        return before.IncarnationId != request.IncarnationId
+            && before.EndPoint(BrokerEndPoint.ClusterListener) is { } held
+            && (held.Host, held.Port) != (address?.Host, address?.Port);
+    }
+
+    private static RegisterBrokerRecord Registration(BrokerRegistrationRequest request, long epoch) => new()
+    {
+        BrokerId = request.BrokerId,
+        IncarnationId = request.IncarnationId,
+        BrokerEpoch = epoch,
+        EndPoints = [.. request.Listeners.Select(listener => new RegisterBrokerRecord.BrokerEndpoint
+        {
+            Name = listener.Name,
+            Host = listener.Host,
+            Port = listener.Port,
+            SecurityProtocol = listener.SecurityProtocol,
+        })],
+        Features = [.. request.Features.Select(feature => new RegisterBrokerRecord.BrokerFeature
+        {
+            Name = feature.Name,
+            MinSupportedVersion = feature.MinSupportedVersion,
+            MaxSupportedVersion = feature.MaxSupportedVersion,
+        })],
+        Rack = request.Rack,
+        LogDirs = [.. request.LogDirs],
+        Fenced = true,
+    };
+}
+
+/// <summary>Lets a broker in that has caught up, takes one out that is away or wants to be, and empties one that shuts down.</summary>
+/// <remarks>
+/// Kafka's brokers beat all the time, and are fenced when they stop. Here the Akka cluster watches them, and a beat says only what changes:
+/// that a broker is ready, that it leaves, or, from whoever watches, that it is away (<c>WantFence</c>).
+/// </remarks>
+public static class BrokerHeartbeatDecision
+{
+    public static Decision Decide(MetadataImage image, BrokerHeartbeatRequest request, ControllerContext context)
+    {
+        if (!image.Brokers.TryGetValue(request.BrokerId, out var broker) || broker.Epoch != request.BrokerEpoch)
+        {
+            return Decision.Refuse(new BrokerHeartbeatResponse { ErrorCode = ErrorCode.StaleBrokerEpoch });
+        }
+
+        var caughtUp = request.CurrentMetadataOffset >= broker.Epoch;
+        if (request.WantShutDown)
+        {
+            return new Decision(Leave(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = broker.Fenced, ShouldShutDown = true });
+        }
+
+        if (request.WantFence)
+        {
+            return new Decision(Fence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = true });
+        }
+
+        return broker.Fenced && caughtUp
+            ? new Decision(Unfence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = true, IsFenced = false })
+            : Decision.Refuse(new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = broker.Fenced });
+    }
+
+    private static List<IMessage> Fence(MetadataImage image, BrokerRegistration broker, ControllerContext context) => broker.Fenced
+        ? []
+        :
+        [
+            new BrokerRegistrationChangeRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch, Fenced = 1 },
+            .. context.Changes(image, id => id != broker.Id).BrokerLeft(broker.Id),
+        ];
+
+    private static List<IMessage> Unfence(MetadataImage image, BrokerRegistration broker, ControllerContext context)
+    {
+        var unfenced = image with { Brokers = image.Brokers.SetItem(broker.Id, broker with { Fenced = false }) };
+        return
+        [
+            new BrokerRegistrationChangeRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch, Fenced = -1 },
+            .. context.Changes(unfenced, _ => true).BrokerCame(broker.Id),
+        ];
+    }
+
+    /// <summary>The others lead before it goes, so that nobody has to wait until its absence is noticed.</summary>
+    private static List<IMessage> Leave(MetadataImage image, BrokerRegistration broker, ControllerContext context) => broker.InControlledShutdown
+        ? []
+        :
+        [
+            new BrokerRegistrationChangeRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch, InControlledShutdown = 1 },
+            .. context.Changes(image, id => id != broker.Id).BrokerLeft(broker.Id),
+        ];
+}
+
+/// <summary>Forgets a broker for good; its replicas stay assigned to it until they are moved.</summary>
+public static class UnregisterBrokerDecision
+{
+    public static Decision Decide(MetadataImage image, UnregisterBrokerRequest request, ControllerContext context) =>
+        image.Brokers.TryGetValue(request.BrokerId, out var broker)
+            ? new Decision(
+                [
+                    .. context.Changes(image, id => id != broker.Id).BrokerLeft(broker.Id),
+                    new UnregisterBrokerRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch },
+                ],
+                new UnregisterBrokerResponse())
+            : Decision.Refuse(new UnregisterBrokerResponse
+            {
+                ErrorCode = ErrorCode.BrokerIdNotRegistered,
+                ErrorMessage = $"Broker ID {request.BrokerId} is not currently registered",
+            });
+}

@@ -1,0 +1,94 @@
+using System.Collections.Immutable;
+using Milena.Metadata.Image;
+using Milena.Protocol;
+
+namespace Milena.Metadata.Controller;
+
+/// <summary>Works out who is in sync and who leads when brokers come, go or are asked to step back.</summary>
+/// <param name="mayLead">Whether a broker is in a state to lead: registered, unfenced and not on its way out, after this decision.</param>
+/// <param name="mayElectUncleanly">Whether a topic, by name, prefers a leader that may lack records to none (<c>unclean.leader.election.enable</c>).</param>
+/// <remarks>Rules as in KRaft: an ISR never becomes empty, its last member stays in it even while it is away, because it alone has everything.</remarks>
+internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayLead, Func<string, bool> mayElectUncleanly)
+{
+    /// <summary>The broker is gone, or going: it leaves each ISR that has another member, and leads nothing.</summary>
+    public IEnumerable<IMessage> BrokerLeft(int brokerId) =>
+        from one in All()
+        where one.Partition.Isr.Contains(brokerId) || one.Partition.Leader == brokerId
+        let others = one.Partition.Isr.Remove(brokerId)
+        let change = Change(one.Topic, one.Index, one.Partition, others.IsEmpty ? one.Partition.Isr : others)
+        where change is not null
+        select change;
+
+    /// <summary>The broker may lead again: what has no leader may have one now.</summary>
+    public IEnumerable<IMessage> BrokerCame(int brokerId) =>
+        from one in All()
+        where one.Partition.Leader == PartitionRegistration.NoLeader && one.Partition.Replicas.Contains(brokerId)
+        let change = Change(one.Topic, one.Index, one.Partition, one.Partition.Isr)
+        where change is not null
+        select change;
+
+    /// <summary>Gives a partition another ISR, and the leader that follows from it.</summary>
+    /// <returns>Null when nothing changes.</returns>
+    public PartitionChangeRecord? Change(TopicImage topic, int index, PartitionRegistration was, ImmutableArray<int> isr)
+    {
+        var recovery = was.LeaderRecoveryState;
+        var leader = isr.Contains(was.Leader) && mayLead(was.Leader) ? was.Leader : FirstToLead(was, isr.Contains);
+        if (leader == PartitionRegistration.NoLeader && mayElectUncleanly(topic.Name) && FirstToLead(was, _ => true) is var unclean and not PartitionRegistration.NoLeader)
+        {
+            // What only the absent members of the ISR have is lost by this; a topic has to ask for it.
+            (leader, isr, recovery) = (unclean, [unclean], 1);
+        }
+
+        return Record(topic, index, was, isr, leader, recovery);
+    }
+
+    /// <summary>Gives the lead back to the first of the replicas, where it can have it and has not.</summary>
+    public PartitionChangeRecord? Prefer(TopicImage topic, int index, PartitionRegistration was)
+    {
+        var preferred = was.Replicas[0];
+        return preferred != was.Leader && was.Isr.Contains(preferred) && mayLead(preferred)
+            ? Record(topic, index, was, was.Isr, preferred, was.LeaderRecoveryState)
+            : null;
+    }
+
+    private IEnumerable<(TopicImage Topic, int Index, PartitionRegistration Partition)> All() =>
+        from topic in image.TopicsById.Values
+        from index in Enumerable.Range(0, topic.Partitions.Length)
+        select (topic, index, topic.Partitions[index]);
+
+    private int FirstToLead(PartitionRegistration partition, Func<int, bool> isCandidate)
+    {
+        foreach (var replica in partition.Replicas)
+        {
+            if (isCandidate(replica) && mayLead(replica))
+            {
+                return replica;
+            }
+        }
+
+        return PartitionRegistration.NoLeader;
+    }
+
+    private static PartitionChangeRecord? Record(
+        TopicImage topic, int index, PartitionRegistration was, ImmutableArray<int> isr, int leader, sbyte recovery)
+    {
+        var sameIsr = isr.AsSpan().SequenceEqual(was.Isr.AsSpan());
+        if (sameIsr && leader == was.Leader)
+        {
+            return null;
+        }
+
+        var record = new PartitionChangeRecord { TopicId = topic.Id, PartitionId = index, Isr = sameIsr ? null : [.. isr] };
+        if (leader != was.Leader)
+        {
+            record.Leader = leader;
+        }
+
+        if (recovery != was.LeaderRecoveryState)
+        {
+            record.LeaderRecoveryState = recovery;
+        }
+
+        return record;
+    }
+}
