@@ -41,8 +41,23 @@ internal static class CatalogEmitter
         EmitSwitch(code, "TryReadRequest", "IRequestMessage", requests, "ref reader", "var reader = new ProtocolReader(body);");
         code.Line();
         EmitSwitch(code, "TryReadResponse", "IResponseMessage", responses, "body");
+        code.Line();
+        EmitKeyOf(code, requests);
         code.Close();
         return code.ToString();
+    }
+
+    private static void EmitKeyOf(CodeWriter code, List<(string Kind, int Key, string Name)> requests)
+    {
+        code.Line("/// <summary>The API key of a request.</summary>");
+        code.Open("public static short KeyOf(IRequestMessage request) => request switch");
+        foreach (var request in requests)
+        {
+            code.Line($"{request.Name} => {request.Key},");
+        }
+
+        code.Line("_ => throw new ArgumentException($\"{request.GetType()} is no request.\"),");
+        code.Close(";");
     }
 
     private static string NameOf((string Kind, int Key, string Name) request) => request.Name.Substring(0, request.Name.Length - "Request".Length);

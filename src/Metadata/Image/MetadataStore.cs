@@ -11,13 +11,32 @@ public sealed record ImageChange(MetadataImage Image, IReadOnlyCollection<Guid> 
 /// <remarks>Written by the metadata log's one thread; read by anybody, without a lock.</remarks>
 public sealed class MetadataStore
 {
+    private long _told = -1;
     private MetadataImage _current = MetadataImage.Empty;
+    private readonly Lock _waitingLock = new();
+    private readonly PriorityQueue<TaskCompletionSource, long> _waiting = new();
     private ImmutableList<Action<ImageChange>> _observers = [];
 
     public MetadataImage Current => Volatile.Read(ref _current);
 
     /// <summary>Calls <paramref name="observer"/> after each change, in order, on the log's thread: it must hand over and return.</summary>
     public void Observe(Action<ImageChange> observer) => ImmutableInterlocked.Update(ref _observers, list => list.Add(observer));
+
+    /// <summary>Completes when the metadata up to an offset is applied here, and all observers have been told.</summary>
+    public Task WhenAppliedAsync(long offset)
+    {
+        lock (_waitingLock)
+        {
+            if (_told >= offset)
+            {
+                return Task.CompletedTask;
+            }
+
+            var applied = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Enqueue(applied, offset);
+            return applied.Task;
+        }
+    }
 
     public void Apply(IReadOnlyList<IMessage> records, long lastOffset, int epoch, bool isSnapshot)
     {
@@ -36,6 +55,21 @@ public sealed class MetadataStore
         foreach (var observer in _observers)
         {
             observer(change);
+        }
+
+        Tell(image.Offset);
+    }
+
+    private void Tell(long offset)
+    {
+        lock (_waitingLock)
+        {
+            _told = offset;
+            while (_waiting.TryPeek(out var next, out var wanted) && wanted <= offset)
+            {
+                _waiting.Dequeue();
+                next.SetResult();
+            }
         }
     }
 
