@@ -23,21 +23,35 @@ public sealed class DataDirectories : IDisposable
 
     public LogEnvironment Environment { get; }
 
+    /// <summary>Where the metadata log of a node with this configuration lies.</summary>
+    public static string MetadataPathOf(NodeConfiguration configuration) => Path.GetFullPath(configuration.Kafka.Find("metadata.log.dir") ?? PathsOf(configuration)[0]);
+
+    /// <summary>The cluster that the directories belong to already; null where all of them are new.</summary>
+    /// <exception cref="StartupException">
+    /// Their files cannot be used; or a node that meets no others would begin a metadata log anew beside the one that it has, and take all its topics for strays.
+    /// </exception>
+    public static string? CheckClusterId(NodeConfiguration configuration, IDisk disk)
+    {
+        var paths = PathsOf(configuration);
+        var metadataPath = MetadataPathOf(configuration);
+        var clusterId = FindClusterId([.. paths.Append(metadataPath).Distinct()], disk);
+        if (configuration.Join.Count == 0 && clusterId is not null)
+        {
+            CheckMetadataIsThere(paths, metadataPath, disk);
+        }
+
+        return clusterId;
+    }
+
     /// <exception cref="StartupException">One of them is another node's, in use, or cannot be written: a line that says what to do.</exception>
-    public static DataDirectories Open(NodeConfiguration configuration, ILoggerFactory loggers, TimeProvider time)
+    public static DataDirectories Open(NodeConfiguration configuration, string clusterId, ILoggerFactory loggers, TimeProvider time)
     {
         var logs = new LogDirectories();
         var environment = new LogEnvironment(PhysicalDisk.Instance, time, new Random(), logs) { Logger = loggers.CreateLogger("Milena.Storage") };
         try
         {
-            var paths = configuration.DataDirectory.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-                .Select(Path.GetFullPath).Distinct().ToList();
-            var metadataPath = Path.GetFullPath(configuration.Kafka.Find("metadata.log.dir") ?? paths[0]);
-            List<string> all = [.. paths.Append(metadataPath).Distinct()];
-            var clusterId = FindClusterId(all, environment);
-            CheckMetadataIsThere(paths, metadataPath, isNew: clusterId is null, environment.Disk);
-            clusterId ??= Uuid.ToText(Guid.NewGuid());
-            paths.ForEach(path => logs.Add(Take(path, clusterId, configuration.NodeId, environment)));
+            var metadataPath = MetadataPathOf(configuration);
+            PathsOf(configuration).ForEach(path => logs.Add(Take(path, clusterId, configuration.NodeId, environment)));
             var shared = logs.All.FirstOrDefault(directory => directory.FullPath == metadataPath);
             return new DataDirectories(logs, shared ?? Take(metadataPath, clusterId, configuration.NodeId, environment), shared is null, environment);
         }
@@ -72,10 +86,12 @@ public sealed class DataDirectories : IDisposable
             ? directory!
             : throw new StartupException($"{problem} Give this node a directory of its own with --data.");
 
-    /// <summary>A node that began a metadata log of its own beside the one that it has would take all its topics for strays.</summary>
-    private static void CheckMetadataIsThere(List<string> paths, string metadataPath, bool isNew, IDisk disk)
+    private static List<string> PathsOf(NodeConfiguration configuration) =>
+        [.. configuration.DataDirectory.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Path.GetFullPath).Distinct()];
+
+    private static void CheckMetadataIsThere(List<string> paths, string metadataPath, IDisk disk)
     {
-        if (isNew || disk.FolderExists(Path.Combine(metadataPath, MetadataFolder)))
+        if (disk.FolderExists(Path.Combine(metadataPath, MetadataFolder)))
         {
             return;
         }
@@ -96,11 +112,11 @@ public sealed class DataDirectories : IDisposable
     private static bool HoldsPartitions(string path, IDisk disk) =>
         disk.FolderExists(path) && disk.Folders(path).Any(folder => TopicPartition.TryParse(Path.GetFileName(folder), out _));
 
-    private static string? FindClusterId(List<string> paths, LogEnvironment environment)
+    private static string? FindClusterId(List<string> paths, IDisk disk)
     {
         foreach (var path in paths)
         {
-            var identity = MetaProperties.TryRead(environment.Disk, path, out var problem);
+            var identity = MetaProperties.TryRead(disk, path, out var problem);
             if (problem.Length > 0)
             {
                 throw new StartupException(problem);

@@ -19,23 +19,43 @@ try
     var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(one => KeyValuePair.Create((string)one.Key, (string?)one.Value ?? ""));
     var configuration = NodeConfiguration.Load(commandLine, environment);
     using var logs = new StandardErrorLogs(Enum.TryParse<LogLevel>(configuration.LogLevel, ignoreCase: true, out var level) ? level : LogLevel.Information, TimeProvider.System);
-    var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    using var stop = new CancellationTokenSource();
     void Stop(PosixSignalContext signal)
     {
         signal.Cancel = true;
-        stop.TrySetResult();
+        stop.Cancel();
     }
 
     using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
     using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-    await using var node = await MilenaNode.StartAsync(configuration, logs, TimeProvider.System);
-    Console.WriteLine(Greeting(node, configuration));
-    if (await Task.WhenAny(stop.Task, node.Failed) == node.Failed)
+    var isFirst = true;
+    while (true)
     {
-        Console.Error.WriteLine($"milena: {await node.Failed}");
-        return Failure;
-    }
+        await using var node = await MilenaNode.StartAsync(configuration, logs, TimeProvider.System, stop.Token);
+        if (isFirst)
+        {
+            Console.WriteLine(Greeting(node, configuration));
+            isFirst = false;
+        }
 
+        var stopped = Task.Delay(Timeout.Infinite, stop.Token);
+        if (await Task.WhenAny(stopped, node.Ended) == stopped)
+        {
+            return 0;
+        }
+
+        var end = await node.Ended;
+        if (!end.StartAgain)
+        {
+            Console.Error.WriteLine($"milena: {end.Reason}");
+            return Failure;
+        }
+
+        NodeLog.StartsAgain(logs.CreateLogger("Milena.Node"), end.Reason);
+    }
+}
+catch (OperationCanceledException)
+{
     return 0;
 }
 catch (StartupException e)

@@ -9,6 +9,8 @@ public sealed record CommandLine(string? ConfigFile, IReadOnlyList<KeyValuePair<
         ["--listen"] = NodeKeys.Listen,
         ["--cluster-listen"] = NodeKeys.ClusterListen,
         ["--node-id"] = NodeKeys.NodeId,
+        ["--join"] = NodeKeys.Join,
+        ["--quorum-listen"] = NodeKeys.QuorumListen,
     };
 
     public const string Help = """
@@ -21,6 +23,8 @@ public sealed record CommandLine(string? ConfigFile, IReadOnlyList<KeyValuePair<
           --listen HOST:PORT          where Kafka clients connect        (default: 127.0.0.1:9092)
           --cluster-listen HOST:PORT  where other nodes connect          (default: 127.0.0.1:4053)
           --node-id N                 this node's id in the cluster      (default: 1)
+          --join HOST:PORT,...        the nodes to meet, by their --cluster-listen; the same list on each of them
+          --quorum-listen HOST:PORT   where the metadata quorum talks    (default: one port above --cluster-listen)
           --set KEY=VALUE             any setting: a Kafka broker setting, or a path that begins with akka. or milena.
           --help                      this text
         """;

@@ -1,3 +1,4 @@
+using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
 
 namespace Milena.Node.Configuration;
@@ -22,6 +23,11 @@ public sealed record Listener(string Name, HostPort Bind, HostPort Advertised, s
             if (listeners.Any(other => other.Name == name))
             {
                 throw new StartupException($"The listener {name} is configured twice: every listener needs a name of its own.");
+            }
+
+            if (name == BrokerEndPoint.ClusterListener)
+            {
+                throw new StartupException($"The listener name {name} is taken: under it a node is known to the others.");
             }
 
             var protocol = Array.IndexOf(Protocols, protocols.GetValueOrDefault(name, name));

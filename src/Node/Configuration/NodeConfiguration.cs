@@ -6,12 +6,16 @@ using Milena.Metadata.Settings;
 namespace Milena.Node.Configuration;
 
 /// <summary>Everything a node is started with: file, environment and command line laid over the defaults, checked once.</summary>
+/// <param name="QuorumListen">Null for the port above that of <paramref name="ClusterListen"/>.</param>
+/// <param name="Join">The nodes to meet, by their <paramref name="ClusterListen"/>; empty for a node of its own.</param>
 /// <param name="Akka">What the configuration says about Akka itself; laid over the node's own.</param>
 public sealed record NodeConfiguration(
     int NodeId,
     string DataDirectory,
     IReadOnlyList<Listener> Listeners,
     HostPort ClusterListen,
+    HostPort? QuorumListen,
+    IReadOnlyList<HostPort> Join,
     StaticSettings Kafka,
     long MaxInFlightBytes,
     long MaxInFlightBytesPerConnection,
@@ -96,12 +100,22 @@ public sealed record NodeConfiguration(
             data,
             listeners,
             clusterListen,
+            own.TryGetValue(NodeKeys.QuorumListen, out var quorumListen) ? HostPort.Parse(quorumListen, NodeKeys.QuorumListen) : null,
+            JoinOf(own.GetValueOrDefault(NodeKeys.Join) ?? ""),
             new StaticSettings(kafka),
             Number(own, NodeKeys.MaxInFlightBytes, 512L << 20, 1 << 20, long.MaxValue),
             Number(own, NodeKeys.MaxInFlightBytesPerConnection, 64L << 20, 1 << 20, long.MaxValue),
             (int)Number(own, NodeKeys.MaxInFlightRequests, 64, 1, 10_000),
             own.GetValueOrDefault(NodeKeys.LogLevel) ?? "info",
             akkaConfig);
+    }
+
+    private static List<HostPort> JoinOf(string text)
+    {
+        var addresses = SettingDefinition.SplitList(text).Select(one => HostPort.Parse(one, NodeKeys.Join)).ToList();
+        return addresses.Find(address => address.Port == 0 || address.IsWildcard) is { } vague
+            ? throw new StartupException($"'{vague}' in {NodeKeys.Join} is no address that a node can be reached at.")
+            : [.. addresses.Distinct()];
     }
 
     private static Config ReadFile(string path)

@@ -1,0 +1,160 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Milena.Metadata.Controller;
+using Milena.Metadata.Image;
+using Milena.Metadata.Log;
+using Milena.Model;
+using Milena.Node.Configuration;
+using Milena.Protocol;
+using Milena.Storage;
+
+namespace Milena.Node;
+
+/// <summary>This node as a broker of its cluster: registers it, has it let in once it has caught up, again whenever it was shut out, and leaves in order.</summary>
+/// <remarks>A broker that is shut out (fenced) while it lives was cut off from the others, or too slow for them; it asks until it is in again.</remarks>
+public sealed class BrokerLifecycle : IAsyncDisposable
+{
+    private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    private readonly int _brokerId;
+    private readonly ControllerClient _controller;
+    private readonly MetadataStore _metadata;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Action<string> _replaced;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly TaskCompletionSource _unfenced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _running = Task.CompletedTask;
+    private long _epoch = -1;
+
+    /// <param name="replaced">Told, in a sentence, when another process has taken this broker's id.</param>
+    public BrokerLifecycle(int brokerId, ControllerClient controller, MetadataStore metadata, TimeProvider time, ILogger logger, Action<string> replaced)
+    {
+        (_brokerId, _controller, _metadata, _time, _logger, _replaced) = (brokerId, controller, metadata, time, logger, replaced);
+        metadata.Observe(_ => _changes.Writer.TryWrite(true));
+    }
+
+    /// <summary>The epoch of this incarnation, -1 before it is registered.</summary>
+    public long Epoch => Interlocked.Read(ref _epoch);
+
+    /// <summary>Registers, however long it takes until there is a controller.</summary>
+    /// <exception cref="StartupException">The controller refuses this broker for a reason that waiting does not mend.</exception>
+    public async Task RegisterAsync(BrokerRegistrationRequest request, CancellationToken cancel)
+    {
+        while (true)
+        {
+            if (await TryAskAsync<BrokerRegistrationResponse>(request) is { } response)
+            {
+                switch (response.ErrorCode)
+                {
+                    case ErrorCode.None:
+                        Interlocked.Exchange(ref _epoch, response.BrokerEpoch);
+                        _running = StayInAsync();
+                        _changes.Writer.TryWrite(true);
+                        return;
+                    case ErrorCode.NotController:
+                        break;
+                    default:
+                        throw new StartupException(Explain(request, response.ErrorCode));
+                }
+            }
+
+            await Task.Delay(Pause, _time, cancel);
+        }
+    }
+
+    /// <summary>Completes when this broker has been let in for the first time.</summary>
+    public Task WhenUnfencedAsync(CancellationToken cancel) => _unfenced.Task.WaitAsync(cancel);
+
+    /// <summary>Has the others lead what this broker leads, so that nobody has to wait until its absence is noticed. Gives up after a while.</summary>
+    public async Task LeaveAsync(TimeSpan timeout)
+    {
+        var began = _time.GetTimestamp();
+        while (Epoch >= 0 && _time.GetElapsedTime(began) < timeout)
+        {
+            var beat = new BrokerHeartbeatRequest { BrokerId = _brokerId, BrokerEpoch = Epoch, CurrentMetadataOffset = _metadata.Current.Offset, WantShutDown = true };
+            if (await TryAskAsync<BrokerHeartbeatResponse>(beat) is { } response && (response.ShouldShutDown || response.ErrorCode != ErrorCode.None))
+            {
+                return;
+            }
+
+            await Task.Delay(Pause, _time);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await _running;
+        _stopping.Dispose();
+    }
+
+    private async Task StayInAsync()
+    {
+        try
+        {
+            await foreach (var _ in _changes.Reader.ReadAllAsync(_stopping.Token))
+            {
+                await LookAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The node stops.
+        }
+    }
+
+    private async Task LookAsync()
+    {
+        var image = _metadata.Current;
+        if (!image.Brokers.TryGetValue(_brokerId, out var self) || self.Epoch < Epoch)
+        {
+            // This node's image is from before the registration.
+            return;
+        }
+
+        if (self.Epoch > Epoch)
+        {
+            _replaced($"Another process has registered as node {_brokerId}. Give every node an id of its own with --node-id.");
+            return;
+        }
+
+        if (!self.Fenced)
+        {
+            _unfenced.TrySetResult();
+            return;
+        }
+
+        var beat = new BrokerHeartbeatRequest { BrokerId = _brokerId, BrokerEpoch = Epoch, CurrentMetadataOffset = image.Offset };
+        if (await TryAskAsync<BrokerHeartbeatResponse>(beat) is not { ErrorCode: ErrorCode.None, IsFenced: false })
+        {
+            await Task.Delay(Pause, _time, _stopping.Token);
+            _changes.Writer.TryWrite(true);
+        }
+    }
+
+    /// <returns>Null where there was no answer, for whatever may be over soon.</returns>
+    private async Task<TResponse?> TryAskAsync<TResponse>(IRequestMessage request)
+        where TResponse : class, IResponseMessage
+    {
+        try
+        {
+            return await _controller.AskAsync<TResponse>(request, RequestTimeout);
+        }
+        catch (Exception e) when (e is NotControllerException or TimeoutException or LogIOException)
+        {
+            NodeLog.NoController(_logger, request.GetType().Name, e.Message);
+            return null;
+        }
+    }
+
+    private static string Explain(BrokerRegistrationRequest request, ErrorCode error) => error switch
+    {
+        ErrorCode.DuplicateBrokerRegistration => $"Node {request.BrokerId} is in this cluster already, and lives. Give every node an id of its own with --node-id.",
+        ErrorCode.InconsistentClusterId => $"This node's data belongs to the cluster '{request.ClusterId}', and the controller to another one. Check --join and --data.",
+        ErrorCode.UnsupportedVersion => "The cluster works at a feature level that this version of Milena does not know. Start it with the version that the others run.",
+        _ => $"The controller refused this broker: {error}.",
+    };
+}

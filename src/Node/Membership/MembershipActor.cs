@@ -1,0 +1,294 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Event;
+using Milena.Metadata.Controller;
+using Milena.Metadata.Controller.Remote;
+using Milena.Metadata.Image;
+using Milena.Metadata.Log;
+using Milena.Metadata.Quorum;
+using Milena.Model;
+using Milena.Node.Configuration;
+using Milena.Protocol;
+
+namespace Milena.Node.Membership;
+
+/// <summary>
+/// Keeps this node in the Akka cluster of the quorum's leader and tells the link where the controller is; on the leader's node, proposes to
+/// shut brokers out that are away, and later downs their nodes.
+/// </summary>
+/// <remarks>
+/// The quorum decides who leads, and the leader's Akka cluster is the one that counts: it forms it when there is none, and whoever finds himself
+/// outside of it starts his actor system anew. So no seed nodes and no view of a single node decide anything.
+/// </remarks>
+public sealed class MembershipActor : ReceiveActor, IWithTimers
+{
+    /// <summary>What it needs of its node.</summary>
+    /// <param name="Rejoin">Told, with a reason, when the leader's cluster does not know this node any more.</param>
+    public sealed record Surroundings(
+        NodeConfiguration Configuration,
+        Func<QuorumStatus> Quorum,
+        MetadataStore Metadata,
+        ControllerClient Controller,
+        IActorRef Link,
+        TimeProvider Time,
+        Action<string> Rejoin);
+
+    /// <summary>Something changed that it would else see at its next look only.</summary>
+    public sealed record Look : INoSerializationVerificationNeeded
+    {
+        public static Look Instance { get; } = new();
+    }
+
+    private sealed record Heard(Address Address, IAm? Answer) : INoSerializationVerificationNeeded;
+
+    private sealed record Fenced(int BrokerId) : INoSerializationVerificationNeeded;
+
+    private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan AskInterval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>Longer than an isolated leader of the quorum needs to find out: it must not down those who replace it.</summary>
+    private static readonly TimeSpan DownAfter = TimeSpan.FromSeconds(4);
+
+    private const int StrangerAnswersToRejoin = 3;
+
+    private readonly Surroundings _node;
+    private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private readonly ILoggingAdapter _logger = Context.GetLogger();
+    private readonly Dictionary<Address, IAm> _heard = [];
+    private readonly HashSet<Address> _asked = [];
+    private readonly HashSet<int> _fencing = [];
+    private readonly Dictionary<Address, long> _unreachableSince = [];
+    private Address? _joining;
+    private long _joiningSince;
+    private long _lastAsked;
+    private bool _askedOnce;
+    private int _strangerAnswers;
+
+    public MembershipActor(Surroundings node)
+    {
+        _node = node;
+        Receive<Look>(_ => OnTick());
+        Receive<Heard>(OnHeard);
+        Receive<Fenced>(fenced => _fencing.Remove(fenced.BrokerId));
+        Receive<ClusterEvent.IReachabilityEvent>(_ => OnTick());
+        Receive<ClusterEvent.IMemberEvent>(_ => OnTick());
+    }
+
+    public ITimerScheduler? Timers { get; set; }
+
+    public static Props Props(Surroundings node) => Akka.Actor.Props.Create(() => new MembershipActor(node));
+
+    protected override void PreStart()
+    {
+        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent), typeof(ClusterEvent.IMemberEvent));
+        Timers!.StartPeriodicTimer("tick", Look.Instance, TimeSpan.Zero, TickInterval);
+        base.PreStart();
+    }
+
+    protected override void PostStop()
+    {
+        _cluster.Unsubscribe(Self);
+        base.PostStop();
+    }
+
+    private int NodeId => _node.Configuration.NodeId;
+
+    private bool IsMember => _cluster.State.Members.Any(member => member.Address == _cluster.SelfAddress);
+
+    private void OnTick()
+    {
+        var status = _node.Quorum();
+        if (status.LeaderId == NodeId)
+        {
+            _node.Link.Tell(new ControllerLink.ControllerAt(null));
+            if (IsMember)
+            {
+                WatchBrokers();
+            }
+            else
+            {
+                Form();
+            }
+        }
+        else
+        {
+            _unreachableSince.Clear();
+            Follow(status.LeaderId);
+        }
+    }
+
+    /// <summary>The leader of a quorum whose nodes were all started anew makes the Akka cluster, unless one of them has one already.</summary>
+    private void Form()
+    {
+        if (_heard.Values.Any(answer => answer.IsMember))
+        {
+            Join(_heard.First(one => one.Value.IsMember).Key);
+        }
+        else
+        {
+            if (!_askedOnce)
+            {
+                AskOthers();
+            }
+
+            if (_asked.Count == 0)
+            {
+                Join(_cluster.SelfAddress);
+            }
+        }
+    }
+
+    private void Follow(int? leaderId)
+    {
+        var address = leaderId is { } id ? AddressOf(id) : null;
+        _node.Link.Tell(new ControllerLink.ControllerAt(address));
+        if (address is null)
+        {
+            AskOthers();
+        }
+        else if (!IsMember)
+        {
+            // Only one that is in a cluster can take another in; who leads makes one if there is none.
+            Join(address);
+        }
+        else
+        {
+            AskWhetherKnown(address);
+        }
+    }
+
+    private Address? AddressOf(int nodeId)
+    {
+        if (_node.Metadata.Current.Brokers.TryGetValue(nodeId, out var broker) && AddressOf(broker) is { } registered)
+        {
+            return registered;
+        }
+
+        return _heard.FirstOrDefault(one => one.Value.NodeId == nodeId).Key;
+    }
+
+    private static Address? AddressOf(BrokerRegistration broker) =>
+        broker.EndPoint(BrokerEndPoint.ClusterListener) is { } endPoint ? NodeAddress.Of(endPoint.Host, endPoint.Port) : null;
+
+    private void Join(Address address)
+    {
+        if (_joining != address || _node.Time.GetElapsedTime(_joiningSince) > JoinTimeout)
+        {
+            (_joining, _joiningSince) = (address, _node.Time.GetTimestamp());
+            _cluster.Join(address);
+        }
+    }
+
+    private void AskOthers()
+    {
+        if (_asked.Count > 0 || (_askedOnce && _node.Time.GetElapsedTime(_lastAsked) < AskInterval))
+        {
+            return;
+        }
+
+        (_askedOnce, _lastAsked) = (true, _node.Time.GetTimestamp());
+        var known = _node.Configuration.Join.Select(NodeAddress.Of).Concat(_node.Metadata.Current.Brokers.Values.Select(AddressOf).OfType<Address>());
+        foreach (var address in known.Where(address => address != _cluster.SelfAddress).Distinct())
+        {
+            Ask(address);
+        }
+    }
+
+    private void AskWhetherKnown(Address leader)
+    {
+        if (_asked.Count == 0 && _node.Time.GetElapsedTime(_lastAsked) > AskInterval)
+        {
+            _lastAsked = _node.Time.GetTimestamp();
+            Ask(leader);
+        }
+    }
+
+    private void Ask(Address address)
+    {
+        _asked.Add(address);
+        AskAsync(Context.System, address).PipeTo(Self);
+    }
+
+    private static async Task<Heard> AskAsync(ActorSystem system, Address address) => new(address, await Greeter.AskAsync(system, address));
+
+    private void OnHeard(Heard heard)
+    {
+        _asked.Remove(heard.Address);
+        if (heard.Answer is not { } answer)
+        {
+            _heard.Remove(heard.Address);
+            return;
+        }
+
+        _heard[heard.Address] = answer;
+        var isStranger = IsMember && answer.LeaderId == answer.NodeId && answer.IsMember && !answer.KnowsAsker;
+        _strangerAnswers = isStranger ? _strangerAnswers + 1 : 0;
+        if (_strangerAnswers >= StrangerAnswersToRejoin)
+        {
+            _node.Rejoin("the others have gone on without this node");
+        }
+    }
+
+    private void WatchBrokers()
+    {
+        var state = _cluster.State;
+        var unreachable = state.Unreachable.Select(member => member.Address).ToHashSet();
+        var present = state.Members.Where(member => member.Status is not (MemberStatus.Down or MemberStatus.Exiting or MemberStatus.Removed))
+            .Select(member => member.Address).Where(address => !unreachable.Contains(address)).ToHashSet();
+        foreach (var broker in _node.Metadata.Current.Brokers.Values)
+        {
+            if (broker.Id != NodeId && !broker.Fenced && (AddressOf(broker) is not { } address || !present.Contains(address)) && _fencing.Add(broker.Id))
+            {
+                FenceAsync(broker).PipeTo(Self);
+            }
+        }
+
+        DownThoseAway(unreachable);
+    }
+
+    private async Task<Fenced> FenceAsync(BrokerRegistration broker)
+    {
+        try
+        {
+            var beat = new BrokerHeartbeatRequest { BrokerId = broker.Id, BrokerEpoch = broker.Epoch, WantFence = true };
+            var response = await _node.Controller.AskAsync<BrokerHeartbeatResponse>(beat, RequestTimeout);
+            if (response.ErrorCode == ErrorCode.None)
+            {
+                _logger.Warning("Broker {0} is away: it leads nothing until it is back", broker.Id);
+            }
+        }
+        catch (Exception e) when (e is NotControllerException or TimeoutException or Storage.LogIOException)
+        {
+            // Whoever leads now looks for himself; if it is still this node, it tries again at its next look.
+            _logger.Info("Broker {0} is away and could not be shut out yet: {1}", broker.Id, e.Message);
+        }
+
+        return new Fenced(broker.Id);
+    }
+
+    /// <summary>A member that is only unreachable keeps others from joining, so it goes; when it is back it starts its actor system anew.</summary>
+    private void DownThoseAway(HashSet<Address> unreachable)
+    {
+        foreach (var back in _unreachableSince.Keys.Where(address => !unreachable.Contains(address)).ToList())
+        {
+            _unreachableSince.Remove(back);
+        }
+
+        foreach (var address in unreachable)
+        {
+            if (_unreachableSince.TryAdd(address, _node.Time.GetTimestamp()))
+            {
+                continue;
+            }
+
+            if (_node.Time.GetElapsedTime(_unreachableSince[address]) > DownAfter)
+            {
+                _unreachableSince.Remove(address);
+                _logger.Warning("The node at {0} has been away for {1}: the cluster goes on without it", address, DownAfter);
+                _cluster.Down(address);
+            }
+        }
+    }
+}
