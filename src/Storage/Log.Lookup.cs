@@ -28,7 +28,7 @@ public sealed partial class Log
         return TimestampOffset.None;
     });
 
-    /// <summary>The first of the records from the log's start on that have the largest timestamp (ListOffsets -3, KIP-734); none in an empty log.</summary>
+    /// <summary>The latest record from the log's start on, the first of several (ListOffsets -3, KIP-734); none in an empty log.</summary>
     /// <remarks>Kafka answers a record below the log's start when that one is the latest of its segment: an offset that nobody can read.</remarks>
     public TimestampOffset FindMaxTimestamp() => Guarded(() =>
     {

@@ -103,7 +103,12 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         {
             var segment = _segments[i];
             var last = i == _segments.Count - 1;
-            if (i < firstUnchecked && TryOpen(segment, last, out logEndOffset)) continue;
+            var lastUnchecked = i == firstUnchecked - 1;
+            if (i < firstUnchecked && TryOpen(segment, readTail: lastUnchecked, out logEndOffset))
+            {
+                if (lastUnchecked && !last) CloseTimes(segment);
+                continue;
+            }
             var checkBatches = i >= firstUnchecked || last;
             if (i == firstUnchecked) LoadProducersBefore(segment);
             var limit = last ? long.MaxValue : _segments[i + 1].BaseOffset;
@@ -135,16 +140,29 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
     {
         var index = _segments.Count - 1;
         while (index > 0 && _segments[index].BaseOffset > recovery.RecoveryPoint) index--;
-        // A truncation to just where the next segment then began may be missing on the disk; the file's tail tells.
-        if (index > 0 && (!TryOpen(_segments[index - 1], last: true, out var end) || end > _segments[index].BaseOffset)) index--;
+        // A truncation to just where the next segment then began may be missing on the disk, in any of the files; their tails tell.
+        if (index > 0 && !EndsBefore(_segments[index - 1], _segments[index].BaseOffset)) index--;
         return Math.Max(index, 0);
     }
 
-    private static bool TryOpen(Segment segment, bool last, out long endOffset)
+    private static bool EndsBefore(Segment segment, long offset) =>
+        TryOpen(segment, readTail: true, out var end) && end <= offset
+        && (segment.Times.Count == 0 || segment.Times.Last.Offset < offset)
+        && (segment.Transactions.Entries.IsEmpty || segment.Transactions.Entries[^1].LastOffset < offset);
+
+    // A segment that was sealed at the recovery point was synced before that: the crash may have taken the closing entry of its time index.
+    private void CloseTimes(Segment segment)
+    {
+        if (segment.LargestTimestamp <= segment.Times.Last.Timestamp) return;
+        segment.MakeWritable();
+        _rebuilt.Add(segment);
+    }
+
+    private static bool TryOpen(Segment segment, bool readTail, out long endOffset)
     {
         endOffset = segment.BaseOffset;
         if (!segment.Offsets.TryOpen(segment.Size) || !segment.Times.TryOpen() || !segment.Transactions.TryOpen()) return false;
-        if (!last)
+        if (!readTail)
         {
             segment.ReadLargestTimestamp();
             return true;

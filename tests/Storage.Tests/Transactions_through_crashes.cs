@@ -47,6 +47,27 @@ public sealed class Transactions_through_crashes
         }
     }
 
+    [Fact]
+    public void A_transaction_index_that_kept_what_a_truncation_took_is_rebuilt()
+    {
+        var fixture = new LogFixture();
+        fixture.Append(Batches.Idempotent(1, 0, sequence: 0, transactional: true));
+        fixture.Append(Batches.Marker(1, 0, commit: false), origin: AppendOrigin.Coordinator);
+        fixture.Log.Flush();
+        var index = LogFiles.Path(LogFixture.Folder, 0, LogFiles.TransactionIndexSuffix);
+        var kept = fixture.Disk.Content(index);
+        Assert.True(fixture.Log.TruncateTo(1));
+        fixture.Log.Roll();
+        fixture.Append(Batches.Plain(), leaderEpoch: 1);
+        fixture.Log.Dispose();
+        // The truncation of the records reached the disk, that of the index did not; and all that is left below the recovery point was synced.
+        fixture.Disk.SetContent(index, kept);
+        fixture.Replace(fixture.Open(cleanShutdown: false, recoveryPoint: 1));
+        Assert.Empty(fixture.Log.AbortedTransactions(0, long.MaxValue));
+        Assert.Equal((0L, 2L), (fixture.Log.FirstUnstableOffset, fixture.Log.LogEndOffset));
+        Assert.Empty(fixture.Disk.Content(index));
+    }
+
     private static void Append(LogFixture fixture, Random random, int leaderEpoch)
     {
         var producer = random.Next(1, 4);
