@@ -1,14 +1,20 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+
 namespace Milena.Storage;
 
-/// <summary>Fixed-size entries in ascending order of their first field, as both sparse indexes of a segment have them.</summary>
+/// <summary>Fixed-size entries in ascending order of their first field, the key, as both sparse indexes of a segment have them.</summary>
 /// <remarks>
 /// The writable index of an active segment lives in memory, which holds about 5 bytes for each KiB of log, and reaches the file when the
-/// segment is sealed, flushed or closed; an index that a crash leaves behind is rebuilt from the log. A sealed index is read by position.
+/// segment is sealed, flushed or closed; an index that a crash leaves behind is rebuilt from the log. A sealed index is read by position:
+/// it is halved until what is left fits into a block on the stack, which is read at once.
 /// One writer; readers need no lock, because a truncation leaves them their old array.
 /// </remarks>
-internal sealed class IndexFile(IDisk disk, string path, int entryBytes) : IDisposable
+/// <param name="keyBytes">4 or 8: a big-endian integer.</param>
+internal sealed class IndexFile(IDisk disk, string path, int entryBytes, int keyBytes) : IDisposable
 {
     private const int FirstCapacity = 8;
+    private const int BlockBytes = 4096;
     private readonly LazyFile _file = new(disk, path);
     private readonly Lock _persisting = new();
     private volatile byte[]? _memory;
@@ -100,6 +106,17 @@ internal sealed class IndexFile(IDisk disk, string path, int entryBytes) : IDisp
         }
     }
 
+    /// <summary>Finds the last entry whose key is not above <paramref name="key"/>.</summary>
+    /// <param name="entry">Receives it; untouched when there is none.</param>
+    /// <returns>Its index; -1 when there is none.</returns>
+    public int Floor(long key, Span<byte> entry)
+    {
+        var count = _count;
+        if (_memory is not { } memory) return FloorInFile(count, key, entry);
+        count = Math.Min(count, memory.Length / entryBytes);
+        return FloorIn(memory.AsSpan(0, count * entryBytes), key, entry);
+    }
+
     /// <summary>Writes what the file lacks; with <paramref name="sync"/> makes it durable. Safe beside the writer.</summary>
     public void Persist(bool sync)
     {
@@ -136,4 +153,41 @@ internal sealed class IndexFile(IDisk disk, string path, int entryBytes) : IDisp
     public void Delete() => _file.Delete();
 
     public void Dispose() => _file.Dispose();
+
+    // What a truncation takes away meanwhile reads as zeros, as in Read.
+    [SkipLocalsInit]
+    private int FloorInFile(int count, long key, Span<byte> entry)
+    {
+        Span<byte> block = stackalloc byte[BlockBytes];
+        int low = 0, high = count;
+        while ((high - low) * entryBytes > BlockBytes)
+        {
+            var middle = (low + high) >>> 1;
+            var probe = block[..entryBytes];
+            Read(middle, probe);
+            if (KeyOf(probe) <= key) low = middle;
+            else high = middle;
+        }
+        if (low == high) return -1;
+        block = block[..((high - low) * entryBytes)];
+        block[_file.Get().Read((long)low * entryBytes, block)..].Clear();
+        var found = FloorIn(block, key, entry);
+        return found < 0 ? -1 : low + found;
+    }
+
+    private int FloorIn(ReadOnlySpan<byte> entries, long key, Span<byte> entry)
+    {
+        int low = 0, high = (entries.Length / entryBytes) - 1;
+        while (low <= high)
+        {
+            var middle = (low + high) >>> 1;
+            if (KeyOf(entries[(middle * entryBytes)..]) <= key) low = middle + 1;
+            else high = middle - 1;
+        }
+        if (high >= 0) entries.Slice(high * entryBytes, entryBytes).CopyTo(entry);
+        return high;
+    }
+
+    private long KeyOf(ReadOnlySpan<byte> entry) =>
+        keyBytes == sizeof(int) ? BinaryPrimitives.ReadInt32BigEndian(entry) : BinaryPrimitives.ReadInt64BigEndian(entry);
 }

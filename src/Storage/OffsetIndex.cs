@@ -6,7 +6,7 @@ namespace Milena.Storage;
 internal sealed class OffsetIndex(IDisk disk, string path, long baseOffset) : IDisposable
 {
     public const int EntryBytes = 8;
-    private readonly IndexFile _entries = new(disk, path, EntryBytes);
+    private readonly IndexFile _entries = new(disk, path, EntryBytes, keyBytes: sizeof(int));
 
     public IndexFile File => _entries;
     public int Count => _entries.Count;
@@ -33,30 +33,25 @@ internal sealed class OffsetIndex(IDisk disk, string path, long baseOffset) : ID
     {
         Span<byte> entry = stackalloc byte[EntryBytes];
         _entries.Read(index, entry);
-        return (baseOffset + BinaryPrimitives.ReadInt32BigEndian(entry), BinaryPrimitives.ReadInt32BigEndian(entry[4..]));
+        return Parse(entry);
     }
 
     /// <summary>The entry of the largest offset that is not above <paramref name="offset"/>; the segment's start when there is none.</summary>
     public (long Offset, int Position) Floor(long offset)
     {
-        var index = FloorIndex(offset);
-        return index < 0 ? (baseOffset, 0) : At(index);
+        Span<byte> entry = stackalloc byte[EntryBytes];
+        return _entries.Floor(offset - baseOffset, entry) < 0 ? (baseOffset, 0) : Parse(entry);
     }
 
     /// <summary>Drops the entries of <paramref name="offset"/> and above.</summary>
-    public void TruncateTo(long offset) => _entries.Truncate(FloorIndex(offset - 1) + 1);
+    public void TruncateTo(long offset)
+    {
+        Span<byte> entry = stackalloc byte[EntryBytes];
+        _entries.Truncate(_entries.Floor(offset - 1 - baseOffset, entry) + 1);
+    }
 
     public void Dispose() => _entries.Dispose();
 
-    private int FloorIndex(long offset)
-    {
-        int low = 0, high = Count - 1;
-        while (low <= high)
-        {
-            var middle = (low + high) >>> 1;
-            if (At(middle).Offset <= offset) low = middle + 1;
-            else high = middle - 1;
-        }
-        return high;
-    }
+    private (long Offset, int Position) Parse(ReadOnlySpan<byte> entry) =>
+        (baseOffset + BinaryPrimitives.ReadInt32BigEndian(entry), BinaryPrimitives.ReadInt32BigEndian(entry[4..]));
 }

@@ -7,7 +7,7 @@ namespace Milena.Storage;
 internal sealed class TimeIndex(IDisk disk, string path, long baseOffset) : IDisposable
 {
     public const int EntryBytes = 12;
-    private readonly IndexFile _entries = new(disk, path, EntryBytes);
+    private readonly IndexFile _entries = new(disk, path, EntryBytes, keyBytes: sizeof(long));
 
     public IndexFile File => _entries;
     public int Count => _entries.Count;
@@ -42,7 +42,7 @@ internal sealed class TimeIndex(IDisk disk, string path, long baseOffset) : IDis
     {
         Span<byte> entry = stackalloc byte[EntryBytes];
         _entries.Read(index, entry);
-        return (BinaryPrimitives.ReadInt64BigEndian(entry), baseOffset + BinaryPrimitives.ReadInt32BigEndian(entry[8..]));
+        return Parse(entry);
     }
 
     /// <summary>The last entry, which is a sealed segment's largest timestamp; (-1, base offset) when there is none.</summary>
@@ -51,14 +51,8 @@ internal sealed class TimeIndex(IDisk disk, string path, long baseOffset) : IDis
     /// <summary>The offset from which to look for the first timestamp of at least <paramref name="timestamp"/>.</summary>
     public long FloorOffset(long timestamp)
     {
-        int low = 0, high = Count - 1;
-        while (low <= high)
-        {
-            var middle = (low + high) >>> 1;
-            if (At(middle).Timestamp < timestamp) low = middle + 1;
-            else high = middle - 1;
-        }
-        return high < 0 ? baseOffset : At(high).Offset;
+        Span<byte> entry = stackalloc byte[EntryBytes];
+        return _entries.Floor(timestamp - 1, entry) < 0 ? baseOffset : Parse(entry).Offset;
     }
 
     /// <summary>Drops the entries of <paramref name="offset"/> and above.</summary>
@@ -70,4 +64,7 @@ internal sealed class TimeIndex(IDisk disk, string path, long baseOffset) : IDis
     }
 
     public void Dispose() => _entries.Dispose();
+
+    private (long Timestamp, long Offset) Parse(ReadOnlySpan<byte> entry) =>
+        (BinaryPrimitives.ReadInt64BigEndian(entry), baseOffset + BinaryPrimitives.ReadInt32BigEndian(entry[8..]));
 }
