@@ -43,11 +43,14 @@ public sealed partial class Log
     }
 
     /// <summary>Appends whole batches as a leader sent them, offsets and epochs kept; a batch that is cut off at the end is left out.</summary>
-    /// <remarks>Batches must ascend from the log end offset or above it (compaction leaves gaps). Nothing is appended with an error.</remarks>
-    public AppendResult AppendAsFollower(ReadOnlySpan<byte> batches)
+    /// <remarks>Batches must ascend from the log end offset or above it (compaction leaves gaps), and their epochs must not descend.
+    /// Nothing is appended with an error.</remarks>
+    /// <param name="leaderEpoch">The epoch of the leader that sent them. A later batch, and what follows it, is left out: a leader that was
+    /// deposed while its answer was on the way may by then have its successor's records in its files.</param>
+    public AppendResult AppendAsFollower(ReadOnlySpan<byte> batches, int leaderEpoch = int.MaxValue)
     {
         ThrowIfUnusable();
-        var whole = CheckFollowerBatches(batches, out var error, out var message);
+        var whole = CheckFollowerBatches(batches, leaderEpoch, out var error, out var message);
         if (error != ErrorCode.None) return AppendResult.Refuse(error, message, LogStartOffset);
         if (whole == 0) return new AppendResult(ErrorCode.None, -1, -1, LogStartOffset, -1, IsDuplicate: false, null);
         RecordBatchHeader.TryRead(batches, out var first);
@@ -145,12 +148,13 @@ public sealed partial class Log
         return header.SizeInBytes;
     }
 
-    private int CheckFollowerBatches(ReadOnlySpan<byte> batches, out ErrorCode error, out string? message)
+    private int CheckFollowerBatches(ReadOnlySpan<byte> batches, int leaderEpoch, out ErrorCode error, out string? message)
     {
         error = ErrorCode.None;
         message = null;
         var at = 0;
         var next = _logEndOffset;
+        var epoch = LeaderEpochs.Latest ?? int.MinValue;
         while (batches.Length - at >= RecordBatchHeader.Size)
         {
             if (RecordBatchHeader.TryRead(batches[at..], out var header) != ErrorCode.None)
@@ -160,13 +164,26 @@ public sealed partial class Log
                 return 0;
             }
             if (header.SizeInBytes > batches.Length - at) break;
-            at += CheckedSize(next, header, batches.Slice(at, header.SizeInBytes), out message);
+            if (header.LeaderEpoch > leaderEpoch)
+            {
+                if (at > 0) break;
+                error = ErrorCode.UnknownLeaderEpoch;
+                message = $"The batch at offset {header.BaseOffset} has epoch {header.LeaderEpoch}, and came from the leader of epoch {leaderEpoch}.";
+                return 0;
+            }
+            var size = CheckedSize(next, header, batches.Slice(at, header.SizeInBytes), out message);
+            if (message is null && header.LeaderEpoch < epoch)
+            {
+                message = $"The batch at offset {header.BaseOffset} has epoch {header.LeaderEpoch}, after epoch {epoch}.";
+            }
+            at += size;
             if (message is not null)
             {
                 error = ErrorCode.CorruptMessage;
                 return 0;
             }
             next = header.NextOffset;
+            epoch = header.LeaderEpoch;
         }
         return at;
     }

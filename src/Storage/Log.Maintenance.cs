@@ -10,7 +10,12 @@ public sealed partial class Log
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ThrowIfUnusable();
-        if (offset >= _logEndOffset) return false;
+        if (offset >= _logEndOffset)
+        {
+            // An epoch that this replica led without writing anything would be told to its leader again and again.
+            Guarded(() => LeaderEpochs.TruncateFromEnd(_logEndOffset));
+            return false;
+        }
         if (offset < _segments[0].BaseOffset)
         {
             TruncateFullyAndStartAt(offset);

@@ -8,6 +8,39 @@ public sealed class Retention_and_truncation
     private static readonly LogSettings Small = new() { SegmentBytes = 300, IndexIntervalBytes = 50, RetentionMs = LogSettings.Unlimited };
 
     [Fact]
+    public void A_truncation_at_the_end_forgets_an_epoch_that_wrote_nothing()
+    {
+        var fixture = new LogFixture();
+        fixture.Append(Batches.Plain(5), leaderEpoch: 1);
+        fixture.Log.AssignLeaderEpoch(3);
+        Assert.Equal(3, fixture.Log.LeaderEpochs.Latest);
+        Assert.False(fixture.Log.TruncateTo(5));
+        Assert.Equal(1, fixture.Log.LeaderEpochs.Latest);
+        Assert.Equal(new EpochEnd(1, 5), fixture.Log.EndOffsetForEpoch(1));
+    }
+
+    [Fact]
+    public void A_follower_takes_no_batch_of_a_later_epoch_than_its_leaders_nor_of_an_earlier_one_than_its_last()
+    {
+        var leader = new LogFixture();
+        leader.Append(Batches.Plain(2), leaderEpoch: 1);
+        leader.Append(Batches.Plain(2), leaderEpoch: 2);
+        leader.Append(Batches.Plain(2), leaderEpoch: 4);
+        var all = LogFixture.ReadAll(leader.Log);
+
+        var follower = new LogFixture();
+        Assert.Equal(ErrorCode.None, follower.Log.AppendAsFollower(all, leaderEpoch: 2).Error);
+        Assert.Equal(4, follower.Log.LogEndOffset);
+        var later = LogFixture.ReadAll(leader.Log, from: 4);
+        Assert.Equal(ErrorCode.UnknownLeaderEpoch, follower.Log.AppendAsFollower(later, leaderEpoch: 3).Error);
+        Assert.Equal(ErrorCode.None, follower.Log.AppendAsFollower(later, leaderEpoch: 4).Error);
+
+        leader.Append(Batches.Plain(2), leaderEpoch: 3);
+        Assert.Equal(ErrorCode.CorruptMessage, follower.Log.AppendAsFollower(LogFixture.ReadAll(leader.Log, from: 6), leaderEpoch: 5).Error);
+        Assert.Equal(6, follower.Log.LogEndOffset);
+    }
+
+    [Fact]
     public void Segments_older_than_the_retention_time_go_but_not_beyond_the_high_watermark()
     {
         var fixture = Filled(Small with { RetentionMs = 1000 }, batches: 20);
