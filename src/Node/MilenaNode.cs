@@ -52,7 +52,15 @@ public sealed class MilenaNode : IAsyncDisposable
         _logger = logs.CreateLogger("Milena.Node");
         _configs = new ConfigResolver(configuration.Kafka, configuration.NodeId);
         _metadata = MetadataService.Open(configuration, system, identity, self.Quorum, directories, transport, logs.CreateLogger("Milena.Metadata"), Fail);
-        _replicas = new ReplicaHost(configuration.NodeId, directories.Logs, _metadata.Store, _configs, logs.CreateLogger("Milena.Replication"));
+        _replicas = new ReplicaHost(
+            configuration.NodeId,
+            directories.Logs,
+            _metadata.Store,
+            _configs,
+            new ClusterPartitionController(_metadata.Controller),
+            new TcpLeaderConnector(configuration.NodeId),
+            _time,
+            logs.CreateLogger("Milena.Replication"));
         _directories.Logs.Failed += OnDirectoryFailed;
         _lifecycle = new BrokerLifecycle(configuration.NodeId, _metadata.Controller, _metadata.Store, _time, _logger, Fail);
         self.Knows(() => _metadata.Status);
@@ -115,6 +123,7 @@ public sealed class MilenaNode : IAsyncDisposable
         }
 
         await _lifecycle.DisposeAsync();
+        _replicas.StopTalking();
         await _metadata.DisposeAsync();
         await Task.WhenAny(_system.Terminate(), Task.Delay(StopTimeout));
         if (_loaded)

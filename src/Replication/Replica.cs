@@ -11,6 +11,7 @@ namespace Milena.Replication;
 /// </summary>
 public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log, IActorRef actor)
 {
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Leadership _leadership = Leadership.None;
     private long _highWatermark;
 
@@ -21,7 +22,14 @@ public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log
     /// <summary>Takes <see cref="ReplicaActor"/>'s commands; <c>Tell</c> without a sender.</summary>
     public IActorRef Actor { get; } = actor;
 
+    /// <summary>Fetches that wait for the high watermark to move.</summary>
     public FetchWaiters Waiters { get; } = new();
+
+    /// <summary>Followers' fetches, which wait for the log's end to move.</summary>
+    public FetchWaiters AppendWaiters { get; } = new();
+
+    /// <summary>Completes when the actor is gone: what it was told last may then stay unanswered.</summary>
+    public Task Ended => _ended.Task;
 
     public Leadership Leadership
     {
@@ -29,7 +37,7 @@ public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log
         internal set => Volatile.Write(ref _leadership, value);
     }
 
-    /// <summary>Consumers may read below it. Exclusive; never moves back.</summary>
+    /// <summary>Consumers may read below it. Exclusive; never moves back while this broker leads. A follower's is its leader's, as far as it holds the records.</summary>
     public long HighWatermark
     {
         get => Volatile.Read(ref _highWatermark);
@@ -38,6 +46,8 @@ public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log
 
     /// <summary>Consumers of committed data may read below it: the high watermark, or the first record of the earliest open transaction.</summary>
     public long LastStableOffset => Log.LastStableOffset(HighWatermark);
+
+    internal void End() => _ended.TrySetResult();
 
     /// <summary>Whether a request that knows <paramref name="currentLeaderEpoch"/> (-1: none) may be served here (KIP-320).</summary>
     public ErrorCode CheckLeader(int currentLeaderEpoch)

@@ -7,13 +7,16 @@ using Milena.Storage;
 
 namespace Milena.Replication;
 
-/// <summary>Orders the appends of one partition replica, and answers each once it is as safe as its acks ask for.</summary>
+/// <summary>
+/// One partition replica. While it leads, it orders the appends and answers each once it is as safe as its acks ask for; while it follows,
+/// it appends what a fetcher brings from its leader.
+/// </summary>
 /// <remarks>
 /// Sole writer of its log. It appends in its handler: record bytes are never persisted through Akka, only the facts of
 /// <see cref="ReplicaFact"/> are. A disk error takes the replica offline: it answers KAFKA_STORAGE_ERROR until the node restarts, and
 /// the log directory's other replicas follow.
 /// </remarks>
-public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
+public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
 {
     /// <summary>Be what the committed metadata says: leader in this epoch, or not.</summary>
     public sealed record Assign(PartitionRegistration Registration, LogSettings Settings, int MinInSyncReplicas) : INoSerializationVerificationNeeded;
@@ -21,7 +24,11 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
     /// <summary>Append one validated batch; <paramref name="Reply"/> is completed exactly once.</summary>
     /// <param name="Batch">Base offset and leader epoch are stamped into it. Must stay untouched until the reply.</param>
     /// <param name="Acks">1: when it is in the log; -1: when it is below the high watermark; 0: as 1, nobody looks.</param>
-    public sealed record Append(Memory<byte> Batch, short Acks, AppendCompletion Reply) : INoSerializationVerificationNeeded;
+    /// <param name="TimeoutMs">How long an append with acks=-1 may wait to be committed.</param>
+    public sealed record Append(Memory<byte> Batch, short Acks, AppendCompletion Reply, int TimeoutMs = Append.DefaultTimeoutMs) : INoSerializationVerificationNeeded
+    {
+        public const int DefaultTimeoutMs = 30_000;
+    }
 
     /// <summary>Answers with the log end offset when every append told before it is in the log.</summary>
     public sealed record Barrier(TaskCompletionSource<long> Reply) : INoSerializationVerificationNeeded;
@@ -73,6 +80,13 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
         Command<DeleteFilesDue>(_ => OnDeleteFilesDue());
         Command<GoOffline>(_ => GiveUpDisk());
         Command<Retire>(OnRetire);
+        Command<FollowerFetched>(OnFollowerFetched);
+        Command<CheckIsr>(_ => OnCheckIsr());
+        Command<IsrAnswered>(OnIsrAnswered);
+        Command<PendingDue>(_ => OnPendingDue());
+        Command<AppendFetched>(OnAppendFetched);
+        Command<Truncate>(OnTruncate);
+        Command<StartOver>(OnStartOver);
     }
 
     public override string PersistenceId { get; }
@@ -86,10 +100,12 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
 
     protected override void PostStop()
     {
+        StopLeadingAndFollowing();
         _replica.Leadership = Leadership.None;
         _host.Directory.Remove(_replica);
         _pending.FailAll(ErrorCode.NotLeaderOrFollower);
-        _replica.Waiters.Wake();
+        WakeAll();
+        _replica.End();
         base.PostStop();
     }
 
@@ -115,26 +131,8 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
         }
         else
         {
-            _leader = new PartitionLeader(_id.BrokerId, registration.Isr, _replica.Log.LogEndOffset, _replica.HighWatermark);
-            MoveHighWatermark();
+            AdoptWhileLeading(registration);
         }
-    }
-
-    private void Lead(PartitionRegistration registration)
-    {
-        _leader = new PartitionLeader(_id.BrokerId, registration.Isr, _replica.Log.LogEndOffset, _replica.HighWatermark);
-        MoveHighWatermark();
-        _replica.Leadership = new Leadership(_id.BrokerId, registration.LeaderEpoch, IsLeader: true, IsOffline: false);
-        _host.Directory.Add(_replica);
-    }
-
-    private void Follow(PartitionRegistration registration)
-    {
-        _leader = null;
-        _replica.Leadership = new Leadership(registration.Leader, registration.LeaderEpoch, IsLeader: false, IsOffline: false);
-        _host.Directory.Add(_replica);
-        _pending.FailAll(ErrorCode.NotLeaderOrFollower);
-        _replica.Waiters.Wake();
     }
 
     private void OnAppend(Append append)
@@ -167,7 +165,7 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
         var outcome = new AppendOutcome(ErrorCode.None, result.BaseOffset, result.LogStartOffset, result.LogAppendTimeMs);
         if (append.Acks == -1)
         {
-            _pending.Add(result.LastOffset + 1, outcome, append.Reply);
+            _pending.Add(result.LastOffset + 1, outcome, append.Reply, _host.NowMs + append.TimeoutMs);
         }
         else
         {
@@ -176,6 +174,8 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
 
         _leader!.Appended(_replica.Log.LogEndOffset);
         MoveHighWatermark();
+        _replica.AppendWaiters.Wake();
+        WatchPending();
         _host.FlushIfDue(_replica.Log);
     }
 
@@ -183,22 +183,9 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
     {
         { IsOffline: true } => ErrorCode.KafkaStorageError,
         { IsLeader: false } => ErrorCode.NotLeaderOrFollower,
-        _ when append.Acks == -1 && _leader!.InSyncReplicas < _minInSyncReplicas => ErrorCode.NotEnoughReplicas,
+        _ when append.Acks == -1 && _leader!.IsUnderMinIsr => ErrorCode.NotEnoughReplicas,
         _ => ErrorCode.None,
     };
-
-    private void MoveHighWatermark()
-    {
-        var highWatermark = _leader!.HighWatermark;
-        if (highWatermark > _replica.HighWatermark)
-        {
-            _replica.Log.OnHighWatermark(highWatermark);
-            _replica.HighWatermark = highWatermark;
-            _replica.Waiters.Wake();
-        }
-
-        _pending.AnswerUpTo(highWatermark);
-    }
 
     private void OnMoveLogStart(MoveLogStart move)
     {
@@ -278,20 +265,35 @@ public sealed class ReplicaActor : ReceivePersistentActor, IWithTimers
 
     private void GiveUpDisk()
     {
+        StopLeadingAndFollowing();
         _replica.Leadership = _replica.Leadership with { IsLeader = false, IsOffline = true };
         _host.Directory.Announce(_replica);
         _pending.FailAll(ErrorCode.KafkaStorageError);
-        _replica.Waiters.Wake();
+        WakeAll();
     }
 
     private void OnRetire(Retire retire)
     {
+        StopLeadingAndFollowing();
         _replica.Leadership = Leadership.None;
         _host.Directory.Remove(_replica);
         _pending.FailAll(ErrorCode.UnknownTopicOrPartition);
-        _replica.Waiters.Wake();
+        WakeAll();
         retire.Reply.SetResult();
         Context.Stop(Self);
+    }
+
+    private void StopLeadingAndFollowing()
+    {
+        _leader = null;
+        _host.Proposals.Withdraw(_id);
+        _host.Fetchers.Unfollow(_replica);
+    }
+
+    private void WakeAll()
+    {
+        _replica.Waiters.Wake();
+        _replica.AppendWaiters.Wake();
     }
 
     protected override void OnPersistFailure(Exception cause, object @event, long sequenceNr)

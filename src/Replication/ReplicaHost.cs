@@ -15,10 +15,23 @@ public sealed class ReplicaHost
     private readonly ILogger _logger;
     private readonly Flusher _flusher = new();
 
-    public ReplicaHost(int brokerId, LogDirectories directories, MetadataStore metadata, ConfigResolver configs, ILogger logger)
+    /// <param name="controller">Decides on the in-sync replicas of what this broker leads.</param>
+    /// <param name="connector">Reaches the leaders of what this broker follows.</param>
+    public ReplicaHost(
+        int brokerId,
+        LogDirectories directories,
+        MetadataStore metadata,
+        ConfigResolver configs,
+        IPartitionController controller,
+        ILeaderConnector connector,
+        TimeProvider time,
+        ILogger logger)
     {
-        (BrokerId, LogDirectories, _metadata, _logger) = (brokerId, directories, metadata, logger);
+        (BrokerId, LogDirectories, _metadata, Time, _logger) = (brokerId, directories, metadata, time, logger);
         _settings = new LogSettingsSource(metadata, configs);
+        Settings = ReplicationSettings.From(configs);
+        Fetchers = new ReplicaFetchers(new FetcherContext(brokerId, Settings, connector, BrokerOf, time, logger));
+        Proposals = new IsrProposals(brokerId, () => BrokerOf(brokerId)?.Epoch, controller, time, logger);
         directories.Failed += OnDirectoryFailed;
     }
 
@@ -28,11 +41,24 @@ public sealed class ReplicaHost
 
     public LogDirectories LogDirectories { get; }
 
+    public ReplicationSettings Settings { get; }
+
+    public TimeProvider Time { get; }
+
+    internal ReplicaFetchers Fetchers { get; }
+
+    internal IsrProposals Proposals { get; }
+
+    internal long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();
+
     /// <summary>Akka's dispatcher of the replica actors, apart from everything that coordinates.</summary>
     public string Dispatcher => "milena.replica-dispatcher";
 
     /// <summary>What a topic's settings, in all their layers, ask of its logs.</summary>
     public LogSettings SettingsOf(string topic) => _settings.Of(topic);
+
+    /// <summary>The committed registration of a broker, null for one that is not registered.</summary>
+    public BrokerRegistration? BrokerOf(int id) => _metadata.Current.Brokers.GetValueOrDefault(id);
 
     public int MinInSyncReplicasOf(string topic) => _settings.MinInSyncReplicas(topic);
 
@@ -141,12 +167,20 @@ public sealed class ReplicaHost
     /// <summary>Closes all logs; a directory that stayed whole is marked as cleanly left. No replica actor may run any more.</summary>
     public void Close()
     {
+        StopTalking();
         _flusher.Dispose();
         WriteCheckpoints();
         foreach (var directory in LogDirectories.All)
         {
             directory.Close();
         }
+    }
+
+    /// <summary>Ends what goes on between this broker and others; its replicas stay as they are.</summary>
+    public void StopTalking()
+    {
+        Fetchers.Dispose();
+        Proposals.Dispose();
     }
 
     private Log? FindLog(ReplicaId id) =>

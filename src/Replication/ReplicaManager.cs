@@ -7,7 +7,10 @@ using Milena.Storage;
 
 namespace Milena.Replication;
 
-/// <summary>Tells this broker's replicas, from the committed metadata, who they are; retires those of deleted topics; keeps the housekeeping timers.</summary>
+/// <summary>
+/// Tells this broker's replicas, from the committed metadata, who they are; retires those of deleted topics and those that were assigned
+/// elsewhere; keeps the housekeeping timers.
+/// </summary>
 public sealed class ReplicaManager : ReceiveActor, IWithTimers
 {
     /// <summary>The committed metadata changed.</summary>
@@ -19,11 +22,13 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private sealed record Deleted(TopicPartition Partition) : INoSerializationVerificationNeeded;
 
+    private sealed record IsrCheckDue : INoSerializationVerificationNeeded;
+
     private sealed record FlushTick : INoSerializationVerificationNeeded;
 
     private static readonly TimeSpan FlushInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>Partitions of deleted topics whose folders still go, with what their successors of the same name are to be told then.</summary>
+    /// <summary>Partitions that are no longer here and whose folders still go, with what their successors of the same name are to be told then.</summary>
     private readonly Dictionary<TopicPartition, ReplicaSharding.Envelope?> _retiring = [];
     private readonly ReplicaHost _host;
     private readonly IActorRef _region;
@@ -37,8 +42,11 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         Receive<Deleted>(deleted => OnDeleted(deleted.Partition));
         Receive<FlushTick>(_ => OnFlushTick());
         Receive<RetentionDue>(_ => OnRetentionDue());
+        Receive<IsrCheckDue>(_ => OnIsrCheckDue());
         Timers!.StartPeriodicTimer("checkpoint", new CheckpointDue(), settings.GetMs("replica.high.watermark.checkpoint.interval.ms"));
         Timers.StartPeriodicTimer("flush", new FlushTick(), FlushInterval);
+        // Twice within the lag that a follower may have, so that none is out of sync for much longer.
+        Timers.StartPeriodicTimer("isr", new IsrCheckDue(), host.Settings.MaxLag / 2);
         Timers.StartPeriodicTimer("retention", new RetentionDue(), settings.GetMs("log.retention.check.interval.ms"));
     }
 
@@ -79,6 +87,10 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
                 var id = new ReplicaId(topic.Id, index, _host.BrokerId);
                 Send(new TopicPartition(topic.Name, index), new ReplicaSharding.Envelope(id, new ReplicaActor.Assign(partition, settings, minInSync)));
             }
+            else
+            {
+                Retire(topic, index);
+            }
         }
     }
 
@@ -107,15 +119,29 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
     {
         for (var index = 0; index < topic.Partitions.Length; index++)
         {
-            if (topic.Partitions[index].Replicas.Contains(_host.BrokerId)
-                && _host.Directory.Find(new TopicPartition(topic.Name, index), topic.Id) is { } replica)
-            {
-                _retiring[replica.TopicPartition] = null;
-                var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                replica.Actor.Tell(new ReplicaActor.Retire(done), ActorRefs.NoSender);
-                DeleteWhenRetiredAsync(replica.TopicPartition, done.Task).PipeTo(Self);
-            }
+            Retire(topic, index);
         }
+    }
+
+    private void Retire(TopicImage topic, int index)
+    {
+        var partition = new TopicPartition(topic.Name, index);
+        if (_host.Directory.Find(partition, topic.Id) is not { } replica)
+        {
+            return;
+        }
+
+        if (_retiring.ContainsKey(partition))
+        {
+            // It is on its way out already, and is not to come back.
+            _retiring[partition] = null;
+            return;
+        }
+
+        _retiring[partition] = null;
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        replica.Actor.Tell(new ReplicaActor.Retire(done), ActorRefs.NoSender);
+        DeleteWhenRetiredAsync(partition, done.Task).PipeTo(Self);
     }
 
     /// <summary>Off the mailbox: a large topic's files take their time to go.</summary>
@@ -128,7 +154,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         }
         catch (LogIOException e)
         {
-            _logger.Error(e, "The folder of the deleted replica {0} cannot be removed", partition);
+            _logger.Error(e, "The folder of the retired replica {0} cannot be removed", partition);
         }
 
         return new Deleted(partition);
@@ -139,6 +165,17 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         foreach (var replica in _host.Directory.All)
         {
             _host.FlushIfDue(replica.Log);
+        }
+    }
+
+    private void OnIsrCheckDue()
+    {
+        foreach (var replica in _host.Directory.All)
+        {
+            if (replica.Leadership.IsLeader)
+            {
+                replica.Actor.Tell(ReplicaActor.CheckIsr.Instance, ActorRefs.NoSender);
+            }
         }
     }
 

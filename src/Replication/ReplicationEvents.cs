@@ -17,4 +17,13 @@ internal static partial class ReplicationEvents
 
     [LoggerMessage(4, LogLevel.Error, "{Path}: the checkpoints cannot be written")]
     public static partial void CheckpointFailed(ILogger logger, string path, Exception error);
+
+    [LoggerMessage(5, LogLevel.Warning, "Broker {Leader} cannot be fetched from: {Reason}; tried again until it can")]
+    public static partial void LeaderLost(ILogger logger, int leader, string reason);
+
+    [LoggerMessage(6, LogLevel.Debug, "{Partition}: the fetch from leader {Leader} in epoch {Epoch} at offset {Offset} failed: {Error} {Reason}")]
+    public static partial void FetchFailed(ILogger logger, TopicPartition partition, int leader, int epoch, long offset, ErrorCode error, string? reason);
+
+    [LoggerMessage(7, LogLevel.Warning, "Changes of the in-sync replicas of {Count} partitions wait for the controller: {Reason}")]
+    public static partial void IsrProposalsUnanswered(ILogger logger, int count, string reason);
 }

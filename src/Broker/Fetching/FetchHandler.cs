@@ -24,9 +24,12 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
         }
 
         var limits = new FetchLimits(
-            Math.Min(request.MaxBytes, broker.Settings.GetInt("fetch.max.bytes")), request.IsolationLevel == 1, context.ApiVersion >= TopicIdVersion);
-        var result = _reader.Read(plan.Partitions, limits);
-        if (result.Bytes >= request.MinBytes || result.HasErrors || request.MaxWaitMs <= 0 || plan.Partitions.Count == 0)
+            Math.Min(request.MaxBytes, broker.Settings.GetInt("fetch.max.bytes")),
+            request.IsolationLevel == 1,
+            context.ApiVersion >= TopicIdVersion,
+            FetchingFollower.Of(request, context.ApiVersion));
+        var result = _reader.Read(plan.Partitions, limits, isFirstLook: true);
+        if (result.Bytes >= request.MinBytes || result.HasErrors || (result.HasNews && plan.SessionId != 0) || request.MaxWaitMs <= 0 || plan.Partitions.Count == 0)
         {
             return Answer(Respond(plan, result, context));
         }
@@ -44,6 +47,10 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
         foreach (var replica in replicas)
         {
             replica.Waiters.Add(wait);
+            if (limits.Follower is not null)
+            {
+                replica.AppendWaiters.Add(wait);
+            }
         }
 
         try
@@ -51,9 +58,9 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             while (true)
             {
                 wait.Rearm();
-                var result = _reader.Read(plan.Partitions, limits);
+                var result = _reader.Read(plan.Partitions, limits, isFirstLook: false);
                 var left = maxWait - broker.Time.GetElapsedTime(started);
-                if (result.Bytes >= request.MinBytes || result.HasErrors || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
+                if (result.Bytes >= request.MinBytes || result.HasErrors || (result.HasNews && plan.SessionId != 0) || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
                 {
                     return Respond(plan, result, context);
                 }
@@ -67,6 +74,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             foreach (var replica in replicas)
             {
                 replica.Waiters.Remove(wait);
+                replica.AppendWaiters.Remove(wait);
             }
         }
     }
@@ -136,7 +144,22 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
 
 /// <param name="MaxBytes">Of all partitions together; the first batch is returned even when it is larger (KIP-74).</param>
 /// <param name="Committed">Only what is below the last stable offset.</param>
-public readonly record struct FetchLimits(int MaxBytes, bool Committed, bool ByTopicId);
+/// <param name="Follower">Who asks, when it is a follower: it sees all that is in the log.</param>
+public readonly record struct FetchLimits(int MaxBytes, bool Committed, bool ByTopicId, FetchingFollower? Follower = null);
+
+/// <summary>A broker that fetches as a follower.</summary>
+/// <param name="BrokerEpoch">Its incarnation; -1 before version 15, which no follower speaks.</param>
+public sealed record FetchingFollower(int BrokerId, long BrokerEpoch)
+{
+    private const short EpochVersion = 15;
+
+    /// <returns>Null for a consumer, and for a debugging one, which sees no more than others.</returns>
+    public static FetchingFollower? Of(FetchRequest request, short version)
+    {
+        var id = version >= EpochVersion ? request.ReplicaState.ReplicaId : request.ReplicaId;
+        return id >= 0 ? new FetchingFollower(id, version >= EpochVersion ? request.ReplicaState.ReplicaEpoch : -1) : null;
+    }
+}
 
 /// <summary>What one look at the partitions found. Whoever does not answer with it disposes it.</summary>
 public sealed class FetchReadResult : IDisposable
@@ -146,6 +169,9 @@ public sealed class FetchReadResult : IDisposable
     public long Bytes { get; set; }
 
     public bool HasErrors { get; set; }
+
+    /// <summary>A follower is to hear at once of a high watermark that moved: it may have to lead from there.</summary>
+    public bool HasNews { get; set; }
 
     public void Dispose()
     {

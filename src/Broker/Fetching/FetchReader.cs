@@ -1,3 +1,4 @@
+using Akka.Actor;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Replication;
@@ -8,14 +9,15 @@ namespace Milena.Broker.Fetching;
 /// <summary>Reads the partitions of a fetch from their logs, in order, within its limits. Copies no record bytes.</summary>
 public sealed class FetchReader(BrokerContext broker)
 {
-    public FetchReadResult Read(IEnumerable<FetchPartitionState> partitions, in FetchLimits limits)
+    /// <param name="isFirstLook">What a follower's fetch says of the follower's own log counts once, when the fetch comes.</param>
+    public FetchReadResult Read(IEnumerable<FetchPartitionState> partitions, in FetchLimits limits, bool isFirstLook)
     {
         var result = new FetchReadResult();
         var left = (long)limits.MaxBytes;
         foreach (var state in partitions)
         {
             var data = new FetchResponse.PartitionData { PartitionIndex = state.Key.Partition, HighWatermark = -1, Records = Records.Empty };
-            var error = TryReadPartition(state, data, limits, (int)Math.Min(left, state.MaxBytes), atLeastOneBatch: result.Bytes == 0);
+            var error = TryReadPartition(state, data, limits, (int)Math.Min(left, state.MaxBytes), atLeastOneBatch: result.Bytes == 0, isFirstLook);
             if (error != ErrorCode.None)
             {
                 data.ErrorCode = error;
@@ -23,6 +25,7 @@ public sealed class FetchReader(BrokerContext broker)
             }
 
             result.HasErrors |= data.DivergingEpoch.Epoch >= 0;
+            result.HasNews |= limits.Follower is not null && !state.KnowsHighWatermark(data.HighWatermark);
             result.Bytes += data.Records.Length;
             left = Math.Max(0, left - data.Records.Length);
             result.Partitions.Add((state, data));
@@ -46,11 +49,12 @@ public sealed class FetchReader(BrokerContext broker)
         return replicas;
     }
 
-    private ErrorCode TryReadPartition(FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch)
+    private ErrorCode TryReadPartition(
+        FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch, bool isFirstLook)
     {
         try
         {
-            return ReadPartition(state, data, limits, maxBytes, atLeastOneBatch);
+            return ReadPartition(state, data, limits, maxBytes, atLeastOneBatch, isFirstLook);
         }
         catch (LogIOException)
         {
@@ -59,7 +63,8 @@ public sealed class FetchReader(BrokerContext broker)
         }
     }
 
-    private ErrorCode ReadPartition(FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch)
+    private ErrorCode ReadPartition(
+        FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch, bool isFirstLook)
     {
         if (Locate(state, out var replica) is var error and not ErrorCode.None)
         {
@@ -74,6 +79,11 @@ public sealed class FetchReader(BrokerContext broker)
             }
 
             return error;
+        }
+
+        if (limits.Follower is { } asking && CheckFollower(asking, state) is var refused and not ErrorCode.None)
+        {
+            return refused;
         }
 
         var log = replica!.Log;
@@ -93,8 +103,14 @@ public sealed class FetchReader(BrokerContext broker)
             return ErrorCode.OffsetOutOfRange;
         }
 
+        if (limits.Follower is { } follower && isFirstLook && HoldsAllBelow(state, log))
+        {
+            // In the epoch that it was checked against: what was found in the log counts for nothing if the replica has left it meanwhile.
+            replica.Actor.Tell(new ReplicaActor.FollowerFetched(follower.BrokerId, follower.BrokerEpoch, state.CurrentLeaderEpoch, state.FetchOffset), ActorRefs.NoSender);
+        }
+
         data.AbortedTransactions = limits.Committed ? [] : null;
-        var end = limits.Committed ? lastStable : highWatermark;
+        var end = limits.Follower is not null ? log.LogEndOffset : limits.Committed ? lastStable : highWatermark;
         if (state.FetchOffset < end && (maxBytes > 0 || atLeastOneBatch))
         {
             var slice = log.Read(state.FetchOffset, end, maxBytes, atLeastOneBatch, out var info);
@@ -136,6 +152,25 @@ public sealed class FetchReader(BrokerContext broker)
         broker.ResolveTopic(ref topic, state.Key.TopicId);
         return new TopicPartition(topic, state.Key.Partition);
     }
+
+    /// <summary>Only a replica's present incarnation sees what is not committed, and only what it says of its log counts.</summary>
+    private ErrorCode CheckFollower(FetchingFollower follower, FetchPartitionState state)
+    {
+        var partition = PartitionOf(state);
+        if (broker.Image.FindTopic(partition.Topic)?.Find(partition.Partition)?.Replicas.Contains(follower.BrokerId) is not true)
+        {
+            // It may know of an assignment that this broker has yet to hear of, and asks again; one without an epoch has no such excuse.
+            return state.CurrentLeaderEpoch >= 0 ? ErrorCode.UnknownLeaderEpoch : ErrorCode.NotLeaderOrFollower;
+        }
+
+        return broker.Image.Brokers.TryGetValue(follower.BrokerId, out var registration) && registration.Epoch == follower.BrokerEpoch
+            ? ErrorCode.None
+            : ErrorCode.NotLeaderOrFollower;
+    }
+
+    /// <summary>Whether the follower's log is a part of ours: it showed so by the epoch of its last batch, or has none that we do not start after.</summary>
+    private static bool HoldsAllBelow(FetchPartitionState state, Log log) =>
+        state.CurrentLeaderEpoch >= 0 && (state.LastFetchedEpoch >= 0 || state.FetchOffset <= log.LogStartOffset);
 
     /// <summary>The client's log and ours part ways below its fetch offset: it must truncate first (KIP-595).</summary>
     private static bool Diverges(Replica replica, FetchPartitionState state, FetchResponse.PartitionData data)

@@ -25,6 +25,8 @@ public sealed class FetchPartitionState(FetchPartitionKey key)
         LastFetchedEpoch = wanted.LastFetchedEpoch;
     }
 
+    public bool KnowsHighWatermark(long highWatermark) => _toldHighWatermark == highWatermark;
+
     /// <summary>Whether an incremental answer must name the partition: it has records or an error, or something the client was told has changed.</summary>
     public bool MustTell(FetchResponse.PartitionData answer)
     {

@@ -129,7 +129,7 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
         part.Outcome = completion.Task;
         part.IsPending = true;
         part.Replacement = validated.Replacement;
-        replica.Actor.Tell(new ReplicaActor.Append(validated.Replacement?.Memory ?? batch, request.Acks, completion), ActorRefs.NoSender);
+        replica.Actor.Tell(new ReplicaActor.Append(validated.Replacement?.Memory ?? batch, request.Acks, completion, request.TimeoutMs), ActorRefs.NoSender);
     }
 
     private static void Refuse(ProduceResponse.PartitionProduceResponse response, in BatchValidation validated)

@@ -1,0 +1,144 @@
+using Akka.Actor;
+using Akka.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+using Milena.Broker;
+using Milena.Broker.Fetching;
+using Milena.Broker.Handlers;
+using Milena.Metadata.Controller;
+using Milena.Metadata.Image;
+using Milena.Metadata.Settings;
+using Milena.Model;
+using Milena.Network;
+using Milena.Protocol;
+using Milena.Storage;
+using Milena.Testing;
+
+namespace Milena.Replication.Tests;
+
+/// <summary>One broker's replicas on a disk in memory: everything between its metadata and its logs is the real thing.</summary>
+internal sealed class TestNode : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private static readonly Config Akka = ConfigurationFactory.ParseString("""
+        akka.loglevel = OFF
+        akka.stdout-loglevel = OFF
+        akka.log-dead-letters = off
+        akka.persistence.journal.plugin = "akka.persistence.journal.milena-replica"
+        akka.persistence.snapshot-store.plugin = "akka.persistence.no-snapshot-store"
+        akka.persistence.journal.milena-replica.class = "Milena.Replication.ReplicaFactJournal, Milena.Replication"
+        akka.persistence.journal.milena-replica.plugin-dispatcher = "milena.journal-dispatcher"
+        milena.replica-dispatcher.type = Dispatcher
+        milena.replica-dispatcher.executor = thread-pool-executor
+        milena.replica-dispatcher.throughput = 50
+        milena.journal-dispatcher.type = PinnedDispatcher
+        """);
+
+    private readonly LogDirectories _directories = new();
+    private readonly ActorSystem _system;
+
+    private TestNode(int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings)
+    {
+        Id = id;
+        var environment = new LogEnvironment(disk, TimeProvider.System, new Random(seed), _directories);
+        var folder = Path.GetFullPath("/data");
+        _directories.Add(LogDirectory.TryOpen(folder, "AAAAAAAAAAAAAAAAAAAAAQ", id, environment, out var directory, out var problem)
+            ? directory!
+            : throw new InvalidOperationException(problem));
+        var configs = new ConfigResolver(settings, id);
+        Host = new ReplicaHost(
+            id, _directories, Metadata, configs, new Link(id, controller, network), network.ConnectorOf(id), TimeProvider.System, NullLogger.Instance);
+        _system = ActorSystem.Create($"node-{id}", Akka);
+        ReplicaHostExtension.Install(_system, Host);
+        var context = new BrokerContext(id, "cluster", settings, configs, Metadata, new ControllerClient(), Host, TimeProvider.System, NullLoggerFactory.Instance);
+        Dispatcher = new RequestDispatcher(
+            [new FetchHandler(context, new FetchSessions(100, TimeProvider.System, new Random(seed))), new ListOffsetsHandler(context)]);
+    }
+
+    public int Id { get; }
+
+    public MetadataStore Metadata { get; } = new();
+
+    public ReplicaHost Host { get; }
+
+    public RequestDispatcher Dispatcher { get; }
+
+    public static TestNode Start(int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings, Action<TestNode>? prepare = null)
+    {
+        var node = new TestNode(id, disk, seed, controller, network, settings);
+        prepare?.Invoke(node);
+        controller.Register(id, node.Metadata);
+        node.Host.LoadLogs(1);
+        var region = node._system.ActorOf(Props.Create(() => new Region(node.Host)), "region");
+        var manager = node._system.ActorOf(ReplicaManager.Props(node.Host, region, settings), "manager");
+        node.Metadata.Observe(change => manager.Tell(new ReplicaManager.Changed(change), ActorRefs.NoSender));
+        var image = node.Metadata.Current;
+        manager.Tell(new ReplicaManager.Changed(new ImageChange(image, [.. image.TopicsById.Keys], [], [])), ActorRefs.NoSender);
+        network.Join(id, node.Dispatcher);
+        return node;
+    }
+
+    public Replica? Find(TopicPartition partition) => Host.Directory.Find(partition);
+
+    /// <summary>As a client's produce with acks=all.</summary>
+    public async Task<AppendOutcome> AppendAsync(TopicPartition partition, byte[] batch, short acks = -1, int timeoutMs = 30_000)
+    {
+        if (Find(partition) is not { } replica)
+        {
+            return AppendOutcome.Failed(ErrorCode.NotLeaderOrFollower);
+        }
+
+        var completion = AppendCompletion.Rent();
+        var outcome = completion.Task.AsTask();
+        replica.Actor.Tell(new ReplicaActor.Append(batch, acks, completion, timeoutMs), ActorRefs.NoSender);
+        // What is told to an actor that has ended is answered by nobody, as on a connection that is lost.
+        await Task.WhenAny(outcome, replica.Ended).WaitAsync(Patience);
+        return outcome.IsCompleted ? await outcome : AppendOutcome.Failed(ErrorCode.UnknownServerError);
+    }
+
+    public async Task<IResponseMessage> AskAsync(ApiKey key, IRequestMessage request, short? version = null)
+    {
+        var context = new RequestContext(new ClientConnection("test", "PLAINTEXT", "memory", default), (short)key, version ?? ApiCatalog.Find((short)key)!.MaxVersion, 1, null);
+        return (await Dispatcher.DispatchAsync(context, request).AsTask().WaitAsync(Patience))!;
+    }
+
+    /// <summary>The process ends without a word; its disk keeps what it has until told otherwise.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Host.StopTalking();
+        await _system.Terminate().WaitAsync(Patience);
+        _directories.Dispose();
+    }
+
+    /// <summary>The way to the controller is as good as the network.</summary>
+    private sealed class Link(int id, TestController controller, TestNetwork network) : IPartitionController
+    {
+        private const double LostAnswerShare = 0.2;
+
+        public async Task<AlterPartitionResponse> AlterAsync(AlterPartitionRequest request, TimeSpan timeout)
+        {
+            await network.TravelAsync();
+            if (network.IsCut(id, TestNetwork.Controller))
+            {
+                throw new TimeoutException("The controller is not reached.");
+            }
+
+            var response = controller.Alter(request);
+            await network.TravelAsync();
+            return network.IsCut(id, TestNetwork.Controller) || (network.IsSlow && network.Chance(LostAnswerShare))
+                ? throw new TimeoutException("The controller's answer is lost.")
+                : response;
+        }
+    }
+
+    /// <summary>In place of the shard region: one actor for each replica.</summary>
+    private sealed class Region : ReceiveActor
+    {
+        public Region(ReplicaHost host) => Receive<ReplicaSharding.Envelope>(envelope =>
+        {
+            var name = envelope.Id.ToString().Replace('/', '.');
+            var child = Context.Child(name);
+            (child.IsNobody() ? Context.ActorOf(ReplicaActor.Props(host, envelope.Id), name) : child).Tell(envelope.Message, ActorRefs.NoSender);
+        });
+    }
+}

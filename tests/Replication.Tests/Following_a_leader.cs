@@ -1,0 +1,221 @@
+using Milena.Model;
+using Milena.Protocol;
+using Milena.Testing;
+
+namespace Milena.Replication.Tests;
+
+public sealed class Following_a_leader
+{
+    private static readonly TopicPartition Orders = new(TestCluster.Topic, 0);
+
+    [Fact]
+    public async Task Followers_end_with_the_bytes_of_their_leader()
+    {
+        await using var cluster = TestCluster.Start();
+        for (var i = 0; i < 50; i++)
+        {
+            var outcome = await cluster.AppendAsync(Orders, Batches.Plain(records: 3, valueBytes: 100));
+            Assert.Equal(3 * i, outcome.BaseOffset);
+        }
+
+        await cluster.SyncedAsync(Orders);
+        Assert.True(cluster.Nodes[1].Find(Orders)!.Log.SegmentCount > 2);
+        AssertEqualBytes(cluster);
+    }
+
+    [Fact]
+    public async Task A_leader_that_was_cut_off_drops_what_its_successor_does_not_have()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        cluster.Network.Isolate(1, [TestNetwork.Controller, .. TestCluster.Ids]);
+        cluster.Controller.Hold(1, true);
+        var lost = await cluster.Nodes[1].AppendAsync(Orders, Batches.Plain(records: 5), timeoutMs: 50);
+        Assert.Equal(ErrorCode.RequestTimedOut, lost.Error);
+        Assert.Equal((6, 1), (cluster.Nodes[1].Find(Orders)!.Log.LogEndOffset, cluster.Nodes[1].Find(Orders)!.HighWatermark));
+
+        cluster.Controller.Fence(1);
+        var kept = await cluster.AppendAsync(Orders, Batches.Plain(records: 2));
+        Assert.Equal(1, kept.BaseOffset);
+
+        cluster.Network.HealAll();
+        cluster.Controller.Hold(1, false);
+        cluster.Controller.Unfence(1);
+        await cluster.SyncedAsync(Orders);
+        Assert.Equal(3, cluster.Nodes[1].Find(Orders)!.Log.LogEndOffset);
+        AssertEqualBytes(cluster);
+    }
+
+    [Fact]
+    public async Task An_epoch_in_which_nothing_was_written_does_not_keep_a_follower_from_its_leader()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        // Broker 2 leads without writing; broker 1 does not hear of it, and goes on where its own epoch was.
+        cluster.Controller.Hold(1, true);
+        cluster.Controller.Elect(Orders, 2);
+        await TestCluster.UntilAsync("broker 2 leads", () => cluster.Nodes[2].Find(Orders)!.Leadership.IsLeader);
+        cluster.Controller.Elect(Orders, 3);
+        await TestCluster.UntilAsync("broker 3 leads", () => cluster.Nodes[3].Find(Orders)!.Leadership.IsLeader);
+        cluster.Controller.Hold(1, false);
+        cluster.Controller.Elect(Orders, 1);
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        AssertEqualBytes(cluster);
+    }
+
+    [Fact]
+    public async Task A_replica_that_comes_back_empty_is_filled_and_joins_the_in_sync_replicas_again()
+    {
+        await using var cluster = TestCluster.Start();
+        for (var i = 0; i < 10; i++)
+        {
+            await cluster.AppendAsync(Orders, Batches.Plain(records: 10, valueBytes: 100));
+        }
+
+        await cluster.SyncedAsync(Orders);
+        await cluster.CrashAsync(3, losesPower: false);
+        cluster.DiskOf(3).DeleteFolder(Path.GetFullPath("/data"));
+        cluster.Controller.Fence(3);
+        cluster.StartNode(3);
+        await cluster.SyncedAsync(Orders);
+        AssertEqualBytes(cluster);
+    }
+
+    [Fact]
+    public async Task A_follower_below_the_start_of_its_leader_starts_over_there()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        await cluster.CrashAsync(3, losesPower: false);
+        cluster.Controller.Fence(3);
+        for (var i = 0; i < 30; i++)
+        {
+            await cluster.AppendAsync(Orders, Batches.Plain(records: 10, valueBytes: 50));
+        }
+
+        // Within a batch, which the follower then gets as a whole.
+        var moved = new TaskCompletionSource<(ErrorCode, long)>();
+        cluster.Nodes[1].Find(Orders)!.Actor.Tell(new ReplicaActor.MoveLogStart(256, moved), Akka.Actor.ActorRefs.NoSender);
+        Assert.Equal((ErrorCode.None, 256L), await moved.Task);
+        cluster.StartNode(3);
+        await cluster.SyncedAsync(Orders);
+        await TestCluster.UntilAsync("all logs start at 256", () => cluster.Nodes.Values.All(node => node.Find(Orders)!.Log.LogStartOffset == 256));
+        AssertEqualBytes(cluster, from: 256);
+    }
+
+    [Fact]
+    public async Task Producers_epochs_and_open_transactions_are_known_to_the_replica_that_takes_over()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Idempotent(7, 0, 0, records: 2));
+        await cluster.AppendAsync(Orders, Batches.Idempotent(8, 0, 0, transactional: true));
+        await cluster.SyncedAsync(Orders);
+        cluster.Controller.Elect(Orders, 2);
+        await TestCluster.UntilAsync("broker 2 leads", () => cluster.Nodes[2].Find(Orders)!.Leadership.IsLeader);
+
+        var log = cluster.Nodes[2].Find(Orders)!.Log;
+        Assert.Equal(2, log.FirstUnstableOffset);
+        Assert.Equal([0, 1], log.LeaderEpochs.Starts.Select(start => start.Epoch));
+        var again = await cluster.AppendAsync(Orders, Batches.Idempotent(7, 0, 0, records: 2));
+        Assert.Equal((0, 3), (again.BaseOffset, log.LogEndOffset));
+        var outOfOrder = await cluster.Nodes[2].AppendAsync(Orders, Batches.Idempotent(7, 0, 9));
+        Assert.Equal(ErrorCode.OutOfOrderSequenceNumber, outOfOrder.Error);
+    }
+
+    [Fact]
+    public async Task A_failing_disk_takes_a_follower_offline_and_no_other()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        cluster.DiskOf(3).Fault = (operation, path) =>
+        {
+            if (operation == DiskOperation.Write && path.EndsWith(".log", StringComparison.Ordinal))
+            {
+                throw new IOException("Input/output error.");
+            }
+        };
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await TestCluster.UntilAsync("broker 3 has given its disk up", () => cluster.Nodes[3].Find(Orders)!.Leadership.IsOffline);
+        await TestCluster.UntilAsync("it has left the in-sync replicas", () => cluster.Controller.Find(Orders).Isr is [1, 2]);
+        await cluster.AppendAsync(Orders, Batches.Plain());
+    }
+
+    [Fact]
+    public async Task A_partition_that_fails_holds_up_none_of_its_leaders_others()
+    {
+        await using var cluster = TestCluster.Start(partitions: 4);
+        var other = new TopicPartition(TestCluster.Topic, 3);
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.AppendAsync(other, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        // A record that rots in the leader's file: its batch is refused by every follower.
+        cluster.DiskOf(1).CorruptByte(Path.Combine(cluster.Nodes[1].Find(Orders)!.Log.Folder, "00000000000000000000.log"), 75);
+        await cluster.CrashAsync(3, losesPower: false);
+        cluster.DiskOf(3).DeleteFolder(Path.GetFullPath("/data"));
+        cluster.Controller.Fence(3);
+        cluster.StartNode(3);
+        await TestCluster.UntilAsync("the other partition is copied", () => cluster.Nodes[3].Find(other)?.Log.LogEndOffset == 1);
+        await cluster.AppendAsync(other, Batches.Plain());
+        await cluster.SyncedAsync(other);
+        Assert.Equal(0, cluster.Nodes[3].Find(Orders)!.Log.LogEndOffset);
+    }
+
+    [Fact]
+    public async Task A_replica_that_is_assigned_elsewhere_is_retired_with_its_log()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        var replica = cluster.Nodes[3].Find(Orders)!;
+        cluster.Controller.Reassign(Orders, [1, 2]);
+        await replica.Ended;
+        await TestCluster.UntilAsync("its folder is gone", () => cluster.Nodes[3].Host.LogDirectories.Holding(Orders) is null);
+        Assert.Null(cluster.Nodes[3].Find(Orders));
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        cluster.Controller.Reassign(Orders, [1, 2, 3]);
+        await cluster.SyncedAsync(Orders);
+    }
+
+    [Fact]
+    public async Task A_deleted_topic_is_fetched_no_more_and_may_come_back()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain(records: 5));
+        await cluster.SyncedAsync(Orders);
+        cluster.Controller.DeleteTopic(TestCluster.Topic);
+        cluster.Controller.CreateTopic(TestCluster.Topic, 1, TestCluster.Ids);
+        Assert.Equal(0, (await cluster.AppendAsync(Orders, Batches.Plain())).BaseOffset);
+        await cluster.SyncedAsync(Orders);
+    }
+
+    [Fact]
+    public async Task A_log_that_lost_its_tail_is_filled_from_where_it_ends()
+    {
+        await using var cluster = TestCluster.Start();
+        for (var i = 0; i < 20; i++)
+        {
+            await cluster.AppendAsync(Orders, Batches.Plain(records: 2));
+        }
+
+        await cluster.CrashAsync(1, losesPower: true);
+        cluster.Controller.Fence(1);
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        cluster.StartNode(1);
+        await cluster.SyncedAsync(Orders);
+        Assert.Equal(41, cluster.Nodes[1].Find(Orders)!.Log.LogEndOffset);
+        AssertEqualBytes(cluster);
+    }
+
+    internal static void AssertEqualBytes(TestCluster cluster, long from = 0, int partition = 0)
+    {
+        var orders = new TopicPartition(TestCluster.Topic, partition);
+        var bytes = TestCluster.Bytes(cluster.Nodes[1].Find(orders)!, from);
+        Assert.Equal(bytes, TestCluster.Bytes(cluster.Nodes[2].Find(orders)!, from));
+        Assert.Equal(bytes, TestCluster.Bytes(cluster.Nodes[3].Find(orders)!, from));
+    }
+}
