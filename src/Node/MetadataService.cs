@@ -38,9 +38,6 @@ internal sealed class MetadataService : IMetadataLogListener, IAsyncDisposable
 
     public QuorumStatus Status => _log.Status;
 
-    /// <summary>Whether a broker is seen to live by the Akka cluster; asked while this node is the controller.</summary>
-    public Func<BrokerRegistration, bool> IsAlive { get; set; } = _ => false;
-
     /// <summary>Called when this node becomes the quorum's leader.</summary>
     public Action Leads { get; set; } = () => { };
 
@@ -107,7 +104,10 @@ internal sealed class MetadataService : IMetadataLogListener, IAsyncDisposable
 
     public void BecameLeader(int epoch)
     {
-        var context = new ControllerContext(_configuration.Kafka, Random.Shared, Guid.NewGuid) { IsAlive = IsAlive };
+        var context = new ControllerContext(_configuration.Kafka, Random.Shared, Guid.NewGuid) 
+        {
+            IsReachable = broker => broker.Id == _configuration.NodeId || Presence.In(_system).Has(broker),
+        };
         var props = ControllerActor.Props(_log, Store.Current, context, _identity.ClusterId, epoch);
         Controller.Controller = _system.ActorOf(props, $"controller-{epoch}");
         MembershipLog.Controller(_logger, epoch);

@@ -246,8 +246,8 @@ public sealed class MilenaNode : IAsyncDisposable
 
     private Address? AddressOf(int brokerId) => brokerId == _configuration.NodeId
         ? Cluster.Get(_system).SelfAddress
-        : _metadata.Store.Current.Brokers.TryGetValue(brokerId, out var broker) && broker.EndPoint(BrokerEndPoint.ClusterListener) is { } endPoint
-            ? NodeAddress.Of(endPoint.Host, endPoint.Port)
+        : _metadata.Store.Current.Brokers.TryGetValue(brokerId, out var broker)
+            ? NodeAddress.Of(broker)
             : null;
 
     private CoordinatorActor.Kind GroupCoordinatorKind()

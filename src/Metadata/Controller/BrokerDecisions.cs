@@ -36,7 +36,7 @@ public static class RegisterBrokerDecision
             return ErrorCode.UnsupportedVersion;
         }
 
-        return image.Brokers.TryGetValue(request.BrokerId, out var before) && IsAnother(before, request) && context.IsAlive(before)
+        return image.Brokers.TryGetValue(request.BrokerId, out var before) && IsAnother(before, request) && context.IsReachable?.Invoke(before) == true
             ? ErrorCode.DuplicateBrokerRegistration
             : ErrorCode.None;
     }
@@ -102,7 +102,7 @@ public static class BrokerHeartbeatDecision
             return new Decision(Fence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = true });
         }
 
-        return broker.Fenced && caughtUp
+        return broker.Fenced && caughtUp && context.IsReachable?.Invoke(broker) != false
             ? new Decision(Unfence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = true, IsFenced = false })
             : Decision.Refuse(new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = broker.Fenced });
     }

@@ -18,8 +18,11 @@ public sealed record ControllerContext(StaticSettings Settings, Random Random, F
 
     public int DefaultPartitions => Settings.GetInt("num.partitions");
 
-    /// <summary>Whether the process that a registration speaks of is seen to live: who claims its id then is another one.</summary>
-    public Func<BrokerRegistration, bool> IsAlive { get; init; } = _ => false;
+    /// <summary>
+    /// Whether the process that a registration speaks of is seen to live, as far as anybody watches: who claims its id then is another one,
+    /// and a broker that is not seen is not let in.
+    /// </summary>
+    public Func<BrokerRegistration, bool>? IsReachable { get; init; }
 
     /// <param name="mayLead">Of brokers that the image lets lead: whether they still may after this decision.</param>
     /// <param name="electUncleanly">For all topics, whatever their settings say.</param>

@@ -156,13 +156,3 @@ internal sealed class Founding(ActorSystem system, NodeConfiguration configurati
     private ImmutableArray<QuorumPeer> Listed() =>
         [.. configuration.Join.Where(one => one != configuration.ClusterListen).Select(one => new QuorumPeer(-1, one.Host, (ushort)(one.Port + 1)))];
 }
-
-/// <summary>Akka addresses of nodes.</summary>
-internal static class NodeAddress
-{
-    public const string SystemName = "milena";
-
-    public static Address Of(HostPort address) => Of(address.Host, address.Port);
-
-    public static Address Of(string host, int port) => new("akka.tcp", SystemName, host, port);
-}

@@ -161,16 +161,13 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
 
     private Address? AddressOf(int nodeId)
     {
-        if (_node.Metadata.Current.Brokers.TryGetValue(nodeId, out var broker) && AddressOf(broker) is { } registered)
+        if (_node.Metadata.Current.Brokers.TryGetValue(nodeId, out var broker) && NodeAddress.Of(broker) is { } registered)
         {
             return registered;
         }
 
         return _heard.FirstOrDefault(one => one.Value.NodeId == nodeId).Key;
     }
-
-    private static Address? AddressOf(BrokerRegistration broker) =>
-        broker.EndPoint(BrokerEndPoint.ClusterListener) is { } endPoint ? NodeAddress.Of(endPoint.Host, endPoint.Port) : null;
 
     private void Join(Address address)
     {
@@ -189,7 +186,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
         }
 
         (_askedOnce, _lastAsked) = (true, _node.Time.GetTimestamp());
-        var known = _node.Configuration.Join.Select(NodeAddress.Of).Concat(_node.Metadata.Current.Brokers.Values.Select(AddressOf).OfType<Address>());
+        var known = _node.Configuration.Join.Select(NodeAddress.Of).Concat(_node.Metadata.Current.Brokers.Values.Select(NodeAddress.Of).OfType<Address>());
         foreach (var address in known.Where(address => address != _cluster.SelfAddress).Distinct())
         {
             Ask(address);
@@ -233,19 +230,16 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
 
     private void WatchBrokers()
     {
-        var state = _cluster.State;
-        var unreachable = state.Unreachable.Select(member => member.Address).ToHashSet();
-        var present = state.Members.Where(member => member.Status is not (MemberStatus.Down or MemberStatus.Exiting or MemberStatus.Removed))
-            .Select(member => member.Address).Where(address => !unreachable.Contains(address)).ToHashSet();
+        var presence = Presence.In(Context.System);
         foreach (var broker in _node.Metadata.Current.Brokers.Values)
         {
-            if (broker.Id != NodeId && !broker.Fenced && (AddressOf(broker) is not { } address || !present.Contains(address)) && _fencing.Add(broker.Id))
+            if (broker.Id != NodeId && !broker.Fenced && !presence.Has(broker) && _fencing.Add(broker.Id))
             {
                 FenceAsync(broker).PipeTo(Self);
             }
         }
 
-        DownThoseAway(unreachable);
+        DownThoseAway(presence.Unreachable);
     }
 
     private async Task<Fenced> FenceAsync(BrokerRegistration broker)
@@ -269,7 +263,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>A member that is only unreachable keeps others from joining, so it goes; when it is back it starts its actor system anew.</summary>
-    private void DownThoseAway(HashSet<Address> unreachable)
+    private void DownThoseAway(IReadOnlySet<Address> unreachable)
     {
         foreach (var back in _unreachableSince.Keys.Where(address => !unreachable.Contains(address)).ToList())
         {

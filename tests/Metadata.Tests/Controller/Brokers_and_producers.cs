@@ -48,7 +48,7 @@ public sealed class Brokers_and_producers
         var image = Images.Of([.. Register(MetadataImage.Empty, first).Records]);
         var second = Request(host, port);
         second.IncarnationId = Images.Payments;
-        var context = Decisions.Context() with { IsAlive = _ => livesStill };
+        var context = Decisions.Context() with { IsReachable = _ => livesStill };
         Assert.Equal(expected, Response(RegisterBrokerDecision.Decide(image, second, context, 43, "cluster")).ErrorCode);
     }
 
@@ -64,6 +64,18 @@ public sealed class Brokers_and_producers
         Assert.Equal((true, false), Beat(ref image, new() { BrokerId = 1, CurrentMetadataOffset = 42 }));
         Assert.False(image.Brokers[1].Fenced);
         Assert.Equal([(2, 1, "2"), (2, 0, "2"), (1, 2, "1")], Leaders(image));
+    }
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void A_broker_that_the_others_do_not_see_is_not_let_in(bool isSeen, bool staysFenced)
+    {
+        var image = Images.Of(Images.Broker(1, fenced: true));
+        var context = Decisions.Context() with { IsReachable = _ => isSeen };
+        var decision = BrokerHeartbeatDecision.Decide(image, new() { BrokerId = 1, BrokerEpoch = 0 }, context);
+        Assert.Equal(staysFenced, ((BrokerHeartbeatResponse)decision.Response).IsFenced);
+        Assert.Equal(staysFenced, decision.Records.Count == 0);
     }
 
     [Fact]
