@@ -1,5 +1,6 @@
 using System.Text;
 using Milena.Metadata.Log;
+using Milena.Metadata.Snapshots;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Storage;
@@ -82,6 +83,77 @@ public sealed class Durable_log : IDiskErrorSink
             Assert.True(end >= flushed && end <= outline.EndOffset, $"seed {seed}: {end} after a crash, where {flushed} of {outline.EndOffset} were flushed");
             Assert.Equal(new ElectionState(epoch, null, MachineFixture.KeyOf(seed)), reopened.ReadElectionState());
         }
+    }
+
+    [Fact]
+    public void A_crash_while_a_snapshot_takes_the_logs_place_leaves_the_old_history_or_the_new_one()
+    {
+        var (kept, replaced) = (0, 0);
+        for (var seed = 0; seed < 300; seed++)
+        {
+            var (disk, random) = (new FaultyDisk(), new Random(seed));
+            var environment = new LogEnvironment(disk, new ManualTime(), random, this);
+            var settings = new MetadataLogSettings { SegmentBytes = 200 };
+            var id = new SnapshotId(6, 5);
+            var log = QuorumLog.Open(Directory, false, environment, settings);
+            // Of an epoch that the cluster went past, and mostly longer than the snapshot.
+            for (var offset = 0; offset < 10; offset++)
+            {
+                log.Append(MachineFixture.Batch(offset, 3));
+            }
+
+            log.Flush();
+            var left = random.Next(40);
+            disk.Fault = (_, _) =>
+            {
+                if (left-- <= 0)
+                {
+                    throw new IOException("The machine is gone.");
+                }
+            };
+            var flushed = 0L;
+            try
+            {
+                using (var part = log.BeginSnapshot(id))
+                {
+                    foreach (var batch in SnapshotBatches.Of(id, 1, [new NoOpRecord()], VoterSet.Of(MachineFixture.VoterOf(1)).ToRecord()))
+                    {
+                        part.Append(batch);
+                    }
+
+                    part.Freeze();
+                }
+
+                log.GoOnFrom(id);
+                log.Append(MachineFixture.Batch(6, 5));
+                log.Append(MachineFixture.Batch(7, 6));
+                log.Flush();
+                flushed = 8;
+            }
+            catch (IOException)
+            {
+                // It died somewhere on the way.
+            }
+
+            // The machine is gone for whatever is still to be deleted, too.
+            Assert.True(Record.Exception(log.Dispose) is null or IOException);
+            disk.Fault = null;
+            disk.Crash(random);
+            using var reopened = QuorumLog.Open(Directory, false, environment, settings);
+            var outline = reopened.Outline(VoterSet.Empty);
+            if (reopened.TakeRestored() is null)
+            {
+                Assert.True((0L, 10L, 3, 0L) == (outline.StartOffset, outline.EndOffset, outline.LastEpoch, flushed), $"seed {seed}: the old log is not whole");
+                kept++;
+                continue;
+            }
+
+            Assert.True(outline.StartOffset == 6 && outline.Voters.Count == 1, $"seed {seed}: a snapshot, and a log from {outline.StartOffset} with the voters {outline.Voters}");
+            Assert.True(outline.EndOffset >= Math.Max(6, flushed) && outline.LastEpoch == (int)outline.EndOffset - (outline.EndOffset == 6 ? 1 : 2), $"seed {seed}: the log ends at {outline.EndOffset} in epoch {outline.LastEpoch}");
+            replaced++;
+        }
+
+        Assert.True(kept > 30 && replaced > 30, $"{kept} old histories and {replaced} new ones: both have to be seen");
     }
 
     [Fact]

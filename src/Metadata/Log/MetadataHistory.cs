@@ -68,6 +68,14 @@ internal sealed class MetadataHistory
     /// <summary>Empties the log, which goes on from a snapshot that is durable; what it and older snapshots said is in that one.</summary>
     public void GoOnFrom(SnapshotId snapshot)
     {
+        if (Log.LogEndOffset > snapshot.EndOffset)
+        {
+            // First and durably what lies above, or a crash could leave it alone, and with it a hole in the history.
+            Log.TruncateTo(snapshot.EndOffset);
+            Log.DeleteFilesDue();
+            SyncDropped();
+        }
+
         Log.TruncateFullyAndStartAt(snapshot.EndOffset);
         Log.DeleteFilesDue();
         foreach (var older in _snapshots.All().TakeWhile(one => one < snapshot))
@@ -128,8 +136,16 @@ internal sealed class MetadataHistory
     public void SyncDropped() => _environment.Disk.SyncFolder(Log.Folder);
 
     /// <summary>True where the log has what the snapshot says: two logs with a record of the same epoch at an offset are the same up to there.</summary>
-    private bool Holds(SnapshotId snapshot) => Log.LogStartOffset == snapshot.EndOffset
-        || (Log.LogEndOffset >= snapshot.EndOffset && HeaderAt(snapshot.EndOffset - 1) is { } last && last.LeaderEpoch == snapshot.Epoch);
+    private bool Holds(SnapshotId snapshot)
+    {
+        if (Log.LogStartOffset == snapshot.EndOffset)
+        {
+            // Its first record tells as well: no leader that has the snapshot's last record writes in an earlier epoch.
+            return Log.LogEndOffset == snapshot.EndOffset || HeaderAt(snapshot.EndOffset)?.LeaderEpoch >= snapshot.Epoch;
+        }
+
+        return Log.LogEndOffset >= snapshot.EndOffset && HeaderAt(snapshot.EndOffset - 1)?.LeaderEpoch == snapshot.Epoch;
+    }
 
     private Snapshot? NewestIntact()
     {
@@ -164,7 +180,7 @@ internal sealed class MetadataHistory
 
     private RecordBatchHeader? HeaderAt(long offset)
     {
-        using var slice = Log.Read(offset, offset + 1, RecordBatchHeader.Size, atLeastOneBatch: false, out _);
+        using var slice = Log.Read(offset, long.MaxValue, RecordBatchHeader.Size, atLeastOneBatch: false, out _);
         return slice is not null && RecordBatchHeader.TryRead(slice.ToArray(), out var header) == ErrorCode.None ? header : null;
     }
 
