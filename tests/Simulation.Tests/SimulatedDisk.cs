@@ -92,8 +92,7 @@ internal sealed class SimulatedDisk
     /// <summary>As a start does: a log that does not hold what the newest snapshot says gives way to it.</summary>
     public void Restore()
     {
-        if (NewestSnapshot is { } newest && StartOffset != newest.Id.EndOffset
-            && Log.Find(batch => batch.EndOffset == newest.Id.EndOffset)?.Epoch != newest.Id.Epoch)
+        if (NewestSnapshot is { } newest && Log.Find(batch => batch.EndOffset == newest.Id.EndOffset)?.Epoch != newest.Id.Epoch)
         {
             GoOnFrom(newest);
         }

@@ -32,7 +32,7 @@ public sealed partial class QuorumMachine
     private long FollowerDeadline()
     {
         var deadline = _roleEndsMs;
-        if (MayPromise && LogIsFlushed && (WantsPieces ? _pieces : _fetch).DueMs is { } fetch)
+        if (MayPromise && (WantsPieces ? _pieces : LogIsFlushed ? _fetch : null)?.DueMs is { } fetch)
         {
             deadline = Math.Min(deadline, fetch);
         }
@@ -57,16 +57,13 @@ public sealed partial class QuorumMachine
             return;
         }
 
-        // A fetch says that all below its offset is here to stay, so it waits for the disk.
         if (WantsPieces)
         {
-            if (MayPromise && _pieces.IsDue(_now))
-            {
-                Send(_pieces, _leader!.Value, QuorumMessages.FetchSnapshot(_self.ClusterId, _self.Key, Epoch, _incoming!.Id, _incoming.Position, _settings));
-            }
+            AskForPiece();
         }
         else if (MayPromise && LogIsFlushed && _fetch.IsDue(_now))
         {
+            // It says that all below its offset is here to stay, so it waits for the disk.
             Send(_fetch, _leader!.Value, QuorumMessages.Fetch(_self.ClusterId, _self.Key, Epoch, _log, HighWatermark, _settings));
         }
 

@@ -41,7 +41,7 @@ public sealed partial class QuorumMachine
     /// <summary>The leader of now has offered what is being fetched; another one may have other snapshots, or a log that reaches far enough back.</summary>
     private bool _isOffered;
 
-    /// <summary>Records that can be fetched come first; else the next piece; a plain fetch also while the disk freezes what came.</summary>
+    /// <summary>False too while the disk freezes what came: then there are plain fetches.</summary>
     private bool WantsPieces => _isOffered && _incoming is { IsComplete: false };
 
     /// <summary>A snapshot of decided records is on this replica's disk, written here.</summary>
@@ -117,6 +117,14 @@ public sealed partial class QuorumMachine
         {
             _outputs.Add(new QuorumOutput.DropSnapshot(incoming.Id));
             (_incoming, _isOffered) = (null, false);
+        }
+    }
+
+    private void AskForPiece()
+    {
+        if (MayPromise && _pieces.IsDue(_now))
+        {
+            Send(_pieces, _leader!.Value, QuorumMessages.FetchSnapshot(_self.ClusterId, _self.Key, Epoch, _incoming!.Id, _incoming.Position, _settings));
         }
     }
 

@@ -130,6 +130,19 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void A_quorums_voters_stand_behind_the_header_and_are_given_out()
+    {
+        var voters = new VotersRecord { Voters = [new() { VoterId = 3, VoterDirectoryId = Guid.NewGuid(), Endpoints = [new() { Name = "QUORUM", Host = "three", Port = 9 }], KRaftVersionFeature = new() }] };
+        _snapshots.Write(Id, 5, [new NoOpRecord()], voters);
+        Assert.True(_snapshots.TryRead(Id, out var snapshot, out var problem), problem);
+        Assert.Equal((3, voters.Voters[0].VoterDirectoryId), (snapshot.Voters!.Voters[0].VoterId, snapshot.Voters.Voters[0].VoterDirectoryId));
+        Assert.Equal("three", snapshot.Voters.Voters[0].Endpoints[0].Host);
+        Assert.Single(snapshot.Records);
+        // Header, version and voters are one batch, then come the records and the footer.
+        Assert.Equal([0L, 3, 4], Batches(_disk.Content(PathOf(Id))).Select(batch => batch.BaseOffset));
+    }
+
+    [Fact]
     public void A_crash_at_any_write_leaves_the_whole_snapshot_or_none()
     {
         var image = Large();
