@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Milena.Model;
 using Milena.Protocol;
 
 namespace Milena.Metadata.Quorum.Tests;
@@ -67,6 +68,42 @@ public sealed class Quorum_port : IAsyncLifetime
         await hostile.GetStream().WriteAsync(bytes);
         Assert.True(await ClosedAsync(hostile), "the connection is still open");
         Assert.NotNull(await _client.SendAsync(Server, MachineFixture.Vote(2, 1), Patience));
+    }
+
+    [Fact]
+    public async Task It_says_what_it_serves()
+    {
+        _server.Serve((_, _) => Task.FromResult<IResponseMessage?>(null));
+        var answer = Assert.IsType<ApiVersionsResponse>(await _client.SendAsync(Server, new ApiVersionsRequest { ClientSoftwareName = "test", ClientSoftwareVersion = "1" }, Patience));
+        Assert.Equal(ErrorCode.None, answer.ErrorCode);
+        Assert.Equal([1, 18, 52, 53, 54, 55, 59, 80, 81, 82], answer.ApiKeys.Select(api => (int)api.ApiKey));
+        Assert.All(answer.ApiKeys, api => Assert.Equal(ApiCatalog.Find(api.ApiKey)!.MaxVersion, api.MaxVersion));
+        Assert.Equal(("kraft.version", (short)1), (answer.SupportedFeatures.Single().Name, answer.SupportedFeatures.Single().MaxVersion));
+    }
+
+    [Fact]
+    public async Task Who_asks_what_it_serves_in_a_version_of_the_future_is_told_in_the_first_one()
+    {
+        _server.Serve((_, _) => Task.FromResult<IResponseMessage?>(null));
+        using var client = new TcpClient("127.0.0.1", _server.Port);
+        await client.GetStream().WriteAsync(new byte[] { 0, 0, 0, 11, 0, 18, 0, 99, 0, 0, 0, 7, 0xff, 0xff, 0 });
+        using var patience = new CancellationTokenSource(Patience);
+        var size = new byte[4];
+        await client.GetStream().ReadExactlyAsync(size, patience.Token);
+        var frame = new byte[size[3] + (size[2] << 8)];
+        await client.GetStream().ReadExactlyAsync(frame, patience.Token);
+        Assert.Equal(new byte[] { 0, 0, 0, 7, 0, (byte)ErrorCode.UnsupportedVersion, 0, 0, 0, 10 }, frame[..10]);
+    }
+
+    [Theory]
+    [InlineData(new byte[] { 0, 0, 0, 10, 0, 0, 0, 9, 0, 0, 0, 1, 0xff, 0xff })]
+    [InlineData(new byte[] { 0, 0, 0, 10, 0, 1, 0, 12, 0, 0, 0, 1, 0xff, 0xff })]
+    public async Task What_it_does_not_serve_closes_the_connection(byte[] bytes)
+    {
+        _server.Serve((_, _) => Task.FromResult<IResponseMessage?>(MachineFixture.Voted(1, granted: true)));
+        using var client = new TcpClient("127.0.0.1", _server.Port);
+        await client.GetStream().WriteAsync(bytes);
+        Assert.True(await ClosedAsync(client), "the connection is still open");
     }
 
     [Fact]

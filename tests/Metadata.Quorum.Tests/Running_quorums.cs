@@ -146,6 +146,39 @@ public sealed class Running_quorums : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_leader_describes_its_voters_and_observers_and_others_refuse()
+    {
+        Start(_nodes);
+        var leader = await QuorumNode.LeaderAsync(_nodes);
+        await using var observer = new QuorumNode(9, _root);
+        observer.Start(VoterSet.Empty, leader.Voter.Peer);
+        var before = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        await leader.AppendAsync("topic");
+        var request = new DescribeQuorumRequest { Topics = [new() { TopicName = TopicNames.ClusterMetadata, Partitions = [new()] }] };
+        DescribeQuorumResponse.PartitionData? described = null;
+        var end = leader.Log!.EndOffset;
+        for (var patience = Stopwatch.StartNew(); ;)
+        {
+            described = Assert.IsType<DescribeQuorumResponse>(await observer.Transport.SendAsync(leader.Voter.Peer, request, TimeSpan.FromSeconds(10))).Topics[0].Partitions[0];
+            if (described.Observers.Count == 1 && described.CurrentVoters.Concat(described.Observers).All(one => one.LogEndOffset == end && one.LastCaughtUpTimestamp >= before))
+            {
+                break;
+            }
+
+            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(20), $"Waited 20 s for four replicas that caught up with offset {end}; got {described.CurrentVoters.Count} and {described.Observers.Count}.");
+        }
+
+        Assert.Equal((leader.Id, leader.LeadsInEpoch, end), (described.LeaderId, described.LeaderEpoch, described.HighWatermark));
+        Assert.Equal(_nodes.Select(node => node.Voter.Key), described.CurrentVoters.Select(one => new ReplicaKey(one.ReplicaId, one.ReplicaDirectoryId)));
+        Assert.Equal(observer.Voter.Key, new ReplicaKey(described.Observers[0].ReplicaId, described.Observers[0].ReplicaDirectoryId));
+        Assert.All(described.CurrentVoters, one => Assert.InRange(one.LastFetchTimestamp, before - 5000, before + 60_000));
+        var follower = _nodes.First(node => node != leader);
+        Assert.Equal(
+            ErrorCode.NotLeaderOrFollower,
+            Assert.IsType<DescribeQuorumResponse>(await follower.Log!.AskAsync(request, CancellationToken.None)).ErrorCode);
+    }
+
+    [Fact]
     public async Task A_leader_that_is_removed_leaves_the_others_to_lead()
     {
         Start(_nodes);

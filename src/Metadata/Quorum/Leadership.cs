@@ -1,5 +1,11 @@
 namespace Milena.Metadata.Quorum;
 
+/// <summary>How far one replica has come, as the leader knows; times are UTC, in ms since 1970.</summary>
+/// <param name="LogEndOffset">What it has on its disk, exclusive; -1 while unknown.</param>
+/// <param name="LastFetchTimestampMs">-1 while it has not fetched from this leader.</param>
+/// <param name="LastCaughtUpTimestampMs">When it last had all that the leader had; -1 while it never did.</param>
+public sealed record ReplicaStatus(ReplicaKey Key, bool IsVoter, long LogEndOffset, long LastFetchTimestampMs, long LastCaughtUpTimestampMs);
+
 /// <summary>A leader's account of its replicas: what each has on its disk, and when it last asked.</summary>
 internal sealed class Leadership(int epoch, long epochStart, long sinceMs)
 {

@@ -16,6 +16,32 @@ public sealed partial class QuorumMachine
     /// <summary>Null unless this replica leads.</summary>
     private Leadership? _leadership;
 
+    /// <summary>What this leader knows of its voters, in the order of their ids, and then of its observers; nothing where it does not lead.</summary>
+    public IReadOnlyList<ReplicaStatus> Replicas(long nowMs)
+    {
+        if (Role != QuorumRole.Leader)
+        {
+            return [];
+        }
+
+        var observers = _leadership!.Replicas.Where(one => one.Value.HasFetched && !_log.Voters.Contains(one.Key))
+            .Select(one => one.Key).OrderBy(key => key.Id).ThenBy(key => key.DirectoryId);
+        return [.. _log.Voters.All.Select(voter => voter.Key).Concat(observers).Select(key => StatusOf(key, nowMs))];
+    }
+
+    private ReplicaStatus StatusOf(ReplicaKey key, long nowMs)
+    {
+        if (key == _self.Key)
+        {
+            return new ReplicaStatus(key, true, _log.EndOffset, nowMs, nowMs);
+        }
+
+        var (isVoter, replica) = (_log.Voters.Contains(key), _leadership!.Find(key));
+        return replica is { HasFetched: true }
+            ? new ReplicaStatus(key, isVoter, replica.HasAcknowledged ? replica.FetchOffset : -1, replica.LastFetchMs, replica.LastCaughtUpMs ?? -1)
+            : new ReplicaStatus(key, isVoter, -1, -1, -1);
+    }
+
     private void EnterLeader()
     {
         var granting = _ballot.Granting.ToList();

@@ -13,9 +13,6 @@ namespace Milena.Metadata.Quorum;
 /// <param name="Bootstrap">Addresses to ask for the leader while no voters are known.</param>
 public sealed record QuorumConfiguration(QuorumIdentity Self, VoterSet FirstVoters, ImmutableArray<QuorumPeer> Bootstrap, QuorumSettings Settings);
 
-/// <summary>A moment of the quorum as one replica sees it.</summary>
-public sealed record QuorumStatus(QuorumRole Role, int Epoch, int? LeaderId, QuorumPeer? Leader, bool IsVoter, VoterSet Voters, long HighWatermark, long StartOffset, long EndOffset);
-
 /// <summary>The metadata log of a quorum of any size: drives a <see cref="QuorumMachine"/> with a real disk, clock and network.</summary>
 /// <remarks>
 /// A lock guards machine and log. What is done under it never waits: appends go to the page cache, while <see cref="QuorumDisk"/>'s thread
@@ -83,7 +80,8 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
             {
                 var machine = _machine;
                 return new QuorumStatus(
-                    machine.Role, machine.Epoch, machine.LeaderId, machine.Leader, machine.IsVoter, machine.Log.Voters, machine.HighWatermark, machine.Log.StartOffset, machine.Log.EndOffset);
+                    machine.Role, machine.Epoch, machine.LeaderId, machine.Leader, machine.IsVoter, machine.Log.Voters, machine.HighWatermark, machine.Log.StartOffset, machine.Log.EndOffset,
+                    machine.Replicas(NowMs));
             }
         }
     }
@@ -170,7 +168,7 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
         _feed!.SnapshotWritten(image.Offset + 1);
     }
 
-    /// <summary>Puts a request to this replica: another replica's, or an administrator's who adds or removes a voter.</summary>
+    /// <summary>Puts a request to this replica: another replica's, or an administrator's who describes the quorum, or changes its voters.</summary>
     /// <returns>Null where there is no answer: the request is none of the quorum's, or the replica stopped.</returns>
     public async Task<IResponseMessage?> AskAsync(IRequestMessage request, CancellationToken stopping)
     {
@@ -180,6 +178,11 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
             if (_stopped || _failure is not null)
             {
                 return null;
+            }
+
+            if (request is DescribeQuorumRequest describe)
+            {
+                return QuorumDescription.Of(Status, describe);
             }
 
             var id = ++_lastRequest;

@@ -41,13 +41,22 @@ internal static class QuorumFrames
         response,
         to.RequestApiVersion);
 
-    /// <summary>False for bytes that are not exactly one request of an API and version that there is a codec for.</summary>
+    /// <summary>An ApiVersions request of a version that is not known yet: its sender is told the known ones in version 0, and asks again (KIP-511).</summary>
+    public static bool IsFutureApiVersions(byte[] frame, out RequestHeader header)
+    {
+        var reader = new ProtocolReader(frame);
+        var (key, version) = (reader.ReadInt16(), reader.ReadInt16());
+        header = new RequestHeader { RequestApiKey = key, RequestApiVersion = 0, CorrelationId = reader.ReadInt32() };
+        return !reader.Failed && key == ApiVersionsRequest.ApiKey && version > ApiCatalog.Find(key)!.MaxVersion;
+    }
+
+    /// <summary>False for bytes that are not exactly one request of an API and version that is served here.</summary>
     public static bool TryReadRequest(byte[] frame, [NotNullWhen(true)] out RequestHeader? header, [NotNullWhen(true)] out IRequestMessage? request)
     {
         (header, request) = (null, null);
         var peek = new ProtocolReader(frame);
         var (key, version) = (peek.ReadInt16(), peek.ReadInt16());
-        if (peek.Failed || ApiCatalog.Find(key) is null)
+        if (peek.Failed || !QuorumApis.Serves(key, version))
         {
             return false;
         }
@@ -70,6 +79,8 @@ internal static class QuorumFrames
     public static short KeyOf(IRequestMessage request) => request switch
     {
         FetchRequest => FetchRequest.ApiKey,
+        ApiVersionsRequest => ApiVersionsRequest.ApiKey,
+        DescribeQuorumRequest => DescribeQuorumRequest.ApiKey,
         FetchSnapshotRequest => FetchSnapshotRequest.ApiKey,
         VoteRequest => VoteRequest.ApiKey,
         BeginQuorumEpochRequest => BeginQuorumEpochRequest.ApiKey,

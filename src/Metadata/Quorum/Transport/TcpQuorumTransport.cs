@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using Milena.Model;
 using Milena.Protocol;
 
 namespace Milena.Metadata.Quorum;
@@ -132,17 +133,32 @@ public sealed class TcpQuorumTransport : IQuorumTransport
             await using var plain = new NetworkStream(socket, ownsSocket: true);
             idle.CancelAfter(IdleTimeout);
             await using var stream = await _secure(plain, isServer: true, "", idle.Token);
-            while (await QuorumFrames.ReadAsync(stream, MaxRequestBytes, idle.Token) is { } frame
-                && QuorumFrames.TryReadRequest(frame, out var header, out var request)
-                && await handler(request, _stopping.Token).WaitAsync(_stopping.Token) is { } response)
+            while (await QuorumFrames.ReadAsync(stream, MaxRequestBytes, idle.Token) is { } frame && await AnswerAsync(frame, handler) is { } answer)
             {
                 idle.CancelAfter(IdleTimeout);
-                await stream.WriteAsync(QuorumFrames.Response(header, response), idle.Token);
+                await stream.WriteAsync(answer, idle.Token);
             }
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
         {
             // The connection is over; the other side makes a new one when it needs it.
         }
+    }
+
+    /// <returns>The frame to send back; null where the connection is to be closed.</returns>
+    private async Task<byte[]?> AnswerAsync(byte[] frame, QuorumRequestHandler handler)
+    {
+        if (QuorumFrames.IsFutureApiVersions(frame, out var asked))
+        {
+            return QuorumFrames.Response(asked, QuorumApis.Versions(ErrorCode.UnsupportedVersion));
+        }
+
+        if (!QuorumFrames.TryReadRequest(frame, out var header, out var request))
+        {
+            return null;
+        }
+
+        var response = request is ApiVersionsRequest ? QuorumApis.Versions() : await handler(request, _stopping.Token).WaitAsync(_stopping.Token);
+        return response is null ? null : QuorumFrames.Response(header, response);
     }
 }
