@@ -44,6 +44,23 @@ public sealed partial class Kafkas_own_tools : IDisposable
         }
     }
 
+    [SkippableFact]
+    public void They_read_the_voters_of_a_snapshot()
+    {
+        var fixture = new MetadataLogFixture();
+        fixture.Disk.CreateFolder(MetadataLogFixture.Folder);
+        var id = new Milena.Metadata.Snapshots.SnapshotId(42, 7);
+        var voters = new VotersRecord
+        {
+            Voters = [new() { VoterId = 3, VoterDirectoryId = Guid.NewGuid(), Endpoints = [new() { Name = "QUORUM", Host = "three", Port = 9 }], KRaftVersionFeature = new() { MaxSupportedVersion = 1 } }],
+        };
+        new Milena.Metadata.Snapshots.SnapshotFolder(fixture.Disk, MetadataLogFixture.Folder).Write(id, 5, [new NoOpRecord()], voters);
+        var snapshot = Dump(fixture, id.FileName);
+        Assert.Contains("SnapshotHeader", snapshot);
+        Assert.Contains("KRaftVersion", snapshot);
+        Assert.Contains("\"host\":\"three\"", snapshot);
+    }
+
     [GeneratedRegex("payload: \\{\"type\":\"[A-Z_]+_RECORD\"")]
     private static partial Regex Payloads();
 
