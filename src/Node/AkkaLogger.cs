@@ -35,10 +35,11 @@ public sealed class AkkaLogger : ReceiveActor, IRequiresMessageQueue<ILoggerMess
     private void Write(LogEvent entry)
     {
         var isOurs = entry.LogClass.FullName?.StartsWith("Milena.", StringComparison.Ordinal) == true;
+        var isRemoting = entry.LogClass.Namespace?.StartsWith("Akka.Remote", StringComparison.Ordinal) == true;
         var logger = _logs.CreateLogger(isOurs ? entry.LogClass.Namespace! : "Akka");
         var level = entry.LogLevel() switch
         {
-            AkkaLevel.ErrorLevel => Level.Error,
+            AkkaLevel.ErrorLevel => isRemoting ? Level.Debug : Level.Error,
             AkkaLevel.WarningLevel => isOurs ? Level.Warning : Level.Debug,
             AkkaLevel.InfoLevel => isOurs ? Level.Information : Level.Debug,
             _ => Level.Debug,

@@ -5,12 +5,12 @@ namespace Milena.Metadata.Tests.Settings;
 /// <summary>No setting is ignored in silence: it is read somewhere in the program, refused, or on a list that is told to the user.</summary>
 public sealed class Settings_and_the_program
 {
-    /// <summary>Topic settings that are stored and reported while nothing acts on them: the cleaner and leader elections do not exist yet.</summary>
-    private static readonly string[] Waiting =
-        ["delete.retention.ms", "max.compaction.lag.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms", "unclean.leader.election.enable"];
+    /// <summary>Topic settings that are stored and reported while nothing acts on them: the cleaner does not exist yet.</summary>
+    private static readonly string[] Waiting = ["delete.retention.ms", "max.compaction.lag.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms"];
 
-    /// <summary>LogSettingsSource puts these names together.</summary>
-    private static readonly string[] Composed = ["compression.gzip.level", "compression.lz4.level", "compression.zstd.level"];
+    /// <summary>LogSettingsSource puts three of these names together, and the controller reads the last.</summary>
+    private static readonly string[] Composed =
+        ["compression.gzip.level", "compression.lz4.level", "compression.zstd.level", "unclean.leader.election.enable"];
 
     private static readonly string Source = ReadSource("src");
     private static readonly string LogSettings = ReadSource(Path.Combine("src", "Replication"));
