@@ -104,7 +104,7 @@ internal sealed class MetadataService : IMetadataLogListener, IAsyncDisposable
 
     public void BecameLeader(int epoch)
     {
-        var context = new ControllerContext(_configuration.Kafka, Random.Shared, Guid.NewGuid) 
+        var context = new ControllerContext(_configuration.Kafka, Random.Shared, Guid.NewGuid)
         {
             IsReachable = broker => broker.Id == _configuration.NodeId || Presence.In(_system).Has(broker),
         };
