@@ -64,6 +64,15 @@ public sealed class NodeProcess : IDisposable
         return (process.ExitCode, error);
     }
 
+    /// <summary>Freezes it (SIGSTOP) or lets it go on (SIGCONT).</summary>
+    public void Pause(bool paused)
+    {
+        using var kill = Process.Start("kill", [paused ? "-STOP" : "-CONT", _process!.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    public bool IsRunning => _process is { HasExited: false };
+
     /// <summary>As <c>kill -9</c>.</summary>
     public void Kill()
     {

@@ -7,17 +7,18 @@ namespace Milena.Testing;
 /// <summary>Speaks the protocol a request at a time, in any version. One connection.</summary>
 public sealed class WireClient : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(30);
 
     private readonly TcpClient _client;
     private readonly NetworkStream _stream;
     private int _correlation;
 
-    public WireClient(string host, int port)
+    /// <param name="patience">How long to wait for an answer before an <see cref="IOException"/>; half a minute unless told otherwise.</param>
+    public WireClient(string host, int port, TimeSpan? patience = null)
     {
         _client = new TcpClient(host, port) { NoDelay = true };
         _stream = _client.GetStream();
-        _stream.ReadTimeout = (int)Patience.TotalMilliseconds;
+        _stream.ReadTimeout = (int)(patience ?? DefaultPatience).TotalMilliseconds;
     }
 
     /// <returns>Null when the broker closed the connection instead of answering.</returns>

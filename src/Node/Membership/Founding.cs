@@ -120,7 +120,8 @@ internal sealed class Founding(ActorSystem system, NodeConfiguration configurati
 
     private ClusterIdentity? TryAgree(Guid directoryId, IAm?[] answers)
     {
-        var there = answers.OfType<IAm>().ToList();
+        // One that has not looked into its directory yet has not said who it is.
+        var there = answers.OfType<IAm>().Where(one => one.DirectoryId != Guid.Empty).ToList();
         if (there.Find(one => one.NodeId == configuration.NodeId) is not null || there.DistinctBy(one => one.NodeId).Count() < there.Count)
         {
             var twice = there.Append(null).Select(one => one?.NodeId ?? configuration.NodeId).GroupBy(id => id).First(group => group.Count() > 1).Key;

@@ -25,16 +25,18 @@ internal sealed class Presence
     private readonly HashSet<Address> _present;
     private readonly HashSet<Address> _unreachable;
 
-    private Presence(ClusterEvent.CurrentClusterState state)
+    private Presence(ClusterEvent.CurrentClusterState state, Address self)
     {
         _unreachable = [.. state.Unreachable.Select(member => member.Address)];
         _present = [.. state.Members.Where(member => member.Status is not (MemberStatus.Down or MemberStatus.Exiting or MemberStatus.Removed)).Select(member => member.Address)];
         _present.ExceptWith(_unreachable);
+        // Also before it is in any cluster.
+        _present.Add(self);
     }
 
     public IReadOnlySet<Address> Unreachable => _unreachable;
 
-    public static Presence In(ActorSystem system) => new(Cluster.Get(system).State);
+    public static Presence In(ActorSystem system) => new(Cluster.Get(system).State, Cluster.Get(system).SelfAddress);
 
     public bool Has(BrokerRegistration broker) => NodeAddress.Of(broker) is { } address && _present.Contains(address);
 }

@@ -1,0 +1,155 @@
+using System.Net;
+using System.Net.Sockets;
+using Milena.Model;
+using Milena.Protocol;
+using Milena.Testing;
+
+namespace Milena.Faults.Tests.Clusters;
+
+/// <summary>A cluster of three real processes on this machine, with replication factor 3 and min ISR 2 unless a topic says otherwise.</summary>
+public sealed class ThreeNodes : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(10);
+
+    private readonly NodeProcess[] _nodes = [.. Enumerable.Range(0, 3).Select(_ => new NodeProcess())];
+    private readonly int[] _clusterPorts = [.. Enumerable.Range(0, 3).Select(_ => FreePairOfPorts())];
+
+    public IReadOnlyList<NodeProcess> Nodes => _nodes;
+
+    /// <summary>Starts all of them at once and waits until each takes clients.</summary>
+    public ThreeNodes Start()
+    {
+        Task.WaitAll([.. Enumerable.Range(1, 3).Select(id => Task.Run(() => Start(id)))]);
+        return this;
+    }
+
+    /// <param name="id">A node's id, from 1.</param>
+    public void Start(int id) => _nodes[id - 1].Start(
+        "--node-id", $"{id}",
+        "--cluster-listen", $"127.0.0.1:{_clusterPorts[id - 1]}",
+        "--join", string.Join(',', _clusterPorts.Select(port => $"127.0.0.1:{port}")),
+        "--set", "default.replication.factor=3",
+        "--set", "min.insync.replicas=2");
+
+    public NodeProcess Node(int id) => _nodes[id - 1];
+
+    /// <summary>The node that said last that it leads the metadata quorum, among those that run.</summary>
+    public int Controller() => _nodes
+        .Select((node, index) => (Id: index + 1, Epoch: node.IsRunning ? LastEpochLed(node.Output) : -1))
+        .MaxBy(one => one.Epoch).Id;
+
+    public void CreateTopic(string name, int partitions)
+    {
+        var response = AskAny<CreateTopicsResponse>(ApiKey.CreateTopics, 7, new CreateTopicsRequest
+        {
+            TimeoutMs = 20_000,
+            Topics = [new() { Name = name, NumPartitions = partitions, ReplicationFactor = 3 }],
+        });
+        Assert.Equal(ErrorCode.None, response.Topics[0].ErrorCode);
+    }
+
+    /// <summary>The topic's partitions as some node that answers sees them; null when none does now.</summary>
+    public List<MetadataResponse.MetadataResponsePartition>? TryDescribe(string topic) =>
+        TryAskAny<MetadataResponse>(ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] })?.Topics[0].Partitions;
+
+    public void WaitUntilAllInSync(string topic) => Wait.Until(
+        () => TryDescribe(topic) is { } partitions && partitions.TrueForAll(partition => partition.IsrNodes.Count == 3 && partition.LeaderId > 0),
+        Patience,
+        () => $"all replicas of {topic} are in sync; now: {string.Join("; ", TryDescribe(topic)?.Select(one => $"{one.PartitionIndex}: leader {one.LeaderId}, isr {string.Join(',', one.IsrNodes)}") ?? [])}");
+
+    public TResponse AskAny<TResponse>(ApiKey key, short version, IRequestMessage request)
+        where TResponse : class, IResponseMessage
+    {
+        TResponse? response = null;
+        Wait.Until(() => (response = TryAskAny<TResponse>(key, version, request)) is not null, Patience, () => $"a node answers {key}");
+        return response!;
+    }
+
+    public void Dispose()
+    {
+        foreach (var node in _nodes)
+        {
+            node.Dispose();
+        }
+    }
+
+    private TResponse? TryAskAny<TResponse>(ApiKey key, short version, IRequestMessage request)
+        where TResponse : class, IResponseMessage
+    {
+        foreach (var node in _nodes.Where(node => node.IsRunning))
+        {
+            try
+            {
+                using var client = new WireClient("127.0.0.1", node.Port, AnswerPatience);
+                if (client.Ask(key, version, request) is TResponse response)
+                {
+                    return response;
+                }
+            }
+            catch (Exception e) when (e is IOException or SocketException)
+            {
+                // Down, paused or about to be: the next one may answer.
+                continue;
+            }
+        }
+
+        return null;
+    }
+
+    private static int LastEpochLed(string output)
+    {
+        const string said = "leads the metadata quorum in epoch ";
+        var at = output.LastIndexOf(said, StringComparison.Ordinal);
+        return at < 0 ? -1 : int.Parse(string.Concat(output[(at + said.Length)..].TakeWhile(char.IsAsciiDigit)), System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>The quorum listens one port above the cluster's.</summary>
+    private static int FreePairOfPorts()
+    {
+        while (true)
+        {
+            var first = Random.Shared.Next(20_000, 30_000);
+            if (IsFree(first) && IsFree(first + 1))
+            {
+                return first;
+            }
+        }
+    }
+
+    private static bool IsFree(int port)
+    {
+        try
+        {
+            using var probe = new TcpListener(IPAddress.Loopback, port);
+            probe.Start();
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>Waiting for what other processes do.</summary>
+internal static class Wait
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
+
+    /// <param name="what">What is awaited, for the message.</param>
+    public static void Until(Func<bool> condition, TimeSpan patience, Func<string> what)
+    {
+        var began = System.Diagnostics.Stopwatch.StartNew();
+        using var never = new ManualResetEventSlim();
+        while (!condition())
+        {
+            if (began.Elapsed > patience)
+            {
+                throw new TimeoutException($"Not within {patience}: {what()}");
+            }
+
+            never.Wait(Interval);
+        }
+    }
+}
