@@ -211,6 +211,39 @@ public sealed class Following_a_leader
         AssertEqualBytes(cluster);
     }
 
+    [Fact]
+    public async Task What_was_fetched_in_an_earlier_epoch_or_for_another_end_is_not_appended()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        cluster.Network.Isolate(3, [1, 2]);
+        var replica = cluster.Nodes[3].Find(Orders)!;
+        cluster.Controller.Elect(Orders, 2);
+        await TestCluster.UntilAsync("broker 3 follows in epoch 1", () => replica.Leadership is { IsLeader: false, Epoch: 1 });
+        var batch = Batches.Plain();
+        RecordBatchHeader.SetBaseOffset(batch, 1);
+        RecordBatchHeader.SetLeaderEpoch(batch, 0);
+        Assert.Equal(new FollowResult(ErrorCode.None, null), await BringAsync(replica, new FetchPosition(0, 1, 0, 0), batch));
+        Assert.Equal(1, (await BringAsync(replica, new FetchPosition(1, 0, 0, 0), batch)).Next!.Offset);
+        Assert.Equal(1, replica.Log.LogEndOffset);
+        Assert.Equal(2, (await BringAsync(replica, new FetchPosition(1, 1, 0, 0), batch)).Next!.Offset);
+
+        // Nor while it leads, whatever the epoch.
+        cluster.Controller.Elect(Orders, 3);
+        await TestCluster.UntilAsync("broker 3 leads in epoch 2", () => replica.Leadership is { IsLeader: true, Epoch: 2 });
+        RecordBatchHeader.SetBaseOffset(batch, 2);
+        Assert.Equal(new FollowResult(ErrorCode.None, null), await BringAsync(replica, new FetchPosition(2, 2, 0, 0), batch));
+        Assert.Equal(2, replica.Log.LogEndOffset);
+    }
+
+    private static async Task<FollowResult> BringAsync(Replica replica, FetchPosition at, byte[] batch)
+    {
+        var reply = new TaskCompletionSource<FollowResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        replica.Actor.Tell(new ReplicaActor.AppendFetched(at, batch, 0, 0, reply), Akka.Actor.ActorRefs.NoSender);
+        return await reply.Task.WaitAsync(TimeSpan.FromSeconds(20));
+    }
+
     internal static void AssertEqualBytes(TestCluster cluster, long from = 0, int partition = 0)
     {
         var orders = new TopicPartition(TestCluster.Topic, partition);

@@ -29,7 +29,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             context.ApiVersion >= TopicIdVersion,
             FetchingFollower.Of(request, context.ApiVersion));
         var result = _reader.Read(plan.Partitions, limits, isFirstLook: true);
-        if (result.Bytes >= request.MinBytes || result.HasErrors || (result.HasNews && plan.SessionId != 0) || request.MaxWaitMs <= 0 || plan.Partitions.Count == 0)
+        if (IsEnough(request, plan, result) || request.MaxWaitMs <= 0 || plan.Partitions.Count == 0)
         {
             return Answer(Respond(plan, result, context));
         }
@@ -60,7 +60,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
                 wait.Rearm();
                 var result = _reader.Read(plan.Partitions, limits, isFirstLook: false);
                 var left = maxWait - broker.Time.GetElapsedTime(started);
-                if (result.Bytes >= request.MinBytes || result.HasErrors || (result.HasNews && plan.SessionId != 0) || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
+                if (IsEnough(request, plan, result) || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
                 {
                     return Respond(plan, result, context);
                 }
@@ -78,6 +78,9 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             }
         }
     }
+
+    private static bool IsEnough(FetchRequest request, in FetchPlan plan, FetchReadResult result) =>
+        result.Bytes >= request.MinBytes || result.HasErrors || (result.HasNews && plan.SessionId != 0);
 
     private async Task WokenOrLateAsync(FetchWait wait, TimeSpan left, CancellationToken closed)
     {

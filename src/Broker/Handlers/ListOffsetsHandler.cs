@@ -16,6 +16,7 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
     private const long LatestTiered = -5;
     private const long EarliestPendingUpload = -6;
     private const short LeaderEpochVersion = 4;
+    private const short OffsetNotAvailableVersion = 5;
 
     /// <summary>A client's replica id: it sees what is committed. A debugging consumer (-2) sees all that is here.</summary>
     private const int Consumer = -1;
@@ -76,8 +77,12 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
         var end = request.ReplicaId != Consumer ? log.LogEndOffset
             : request.IsolationLevel == 1 ? replica.LastStableOffset
             : replica.HighWatermark;
+        var isBehind = request.ReplicaId == Consumer && end < EpochStartOf(replica);
         switch (wanted.Timestamp)
         {
+            case Latest when isBehind:
+                answer.ErrorCode = NotAvailable(version);
+                break;
             case Latest:
                 (answer.Offset, answer.LeaderEpoch) = (end, replica.Leadership.Epoch);
                 break;
@@ -94,6 +99,10 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
                 {
                     (answer.Offset, answer.Timestamp, answer.LeaderEpoch) = (found.Offset, found.TimestampMs, found.LeaderEpoch);
                 }
+                else if (isBehind)
+                {
+                    answer.ErrorCode = NotAvailable(version);
+                }
 
                 break;
         }
@@ -105,6 +114,15 @@ public sealed class ListOffsetsHandler(BrokerContext broker) : ApiHandler<ListOf
 
         return answer;
     }
+
+    /// <summary>
+    /// A new leader does not know at once how far its predecessor had committed. Until it has committed its own epoch's start, an end that
+    /// it told could lie before one that the client was told earlier (KIP-207).
+    /// </summary>
+    private static long EpochStartOf(Replica replica) =>
+        replica.Log.LeaderEpochs.Starts is [.., var last] && last.Epoch == replica.Leadership.Epoch ? last.StartOffset : 0;
+
+    private static ErrorCode NotAvailable(short version) => version >= OffsetNotAvailableVersion ? ErrorCode.OffsetNotAvailable : ErrorCode.LeaderNotAvailable;
 
     private static bool IsServed(long timestamp, short version) => timestamp switch
     {

@@ -134,7 +134,7 @@ internal sealed class TestNetwork(Random random)
             var (_, cut) = network.Reach(from, to);
             var answer = DeliverAsync(key, bytes);
             var first = await Task.WhenAny(answer, cut).WaitAsync(timeout, cancellation);
-            if (first == cut && (network.IsCut(from, to) || !answer.IsCompleted))
+            if (network.IsCut(from, to) || (first == cut && !answer.IsCompleted))
             {
                 // What was on its way may arrive all the same, after later requests on another connection.
                 _ = answer.ContinueWith(task => task.Exception, TaskScheduler.Default);

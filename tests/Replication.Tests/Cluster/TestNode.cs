@@ -50,9 +50,9 @@ internal sealed class TestNode : IAsyncDisposable
             id, _directories, Metadata, configs, new Link(id, controller, network), network.ConnectorOf(id), TimeProvider.System, NullLogger.Instance);
         _system = ActorSystem.Create($"node-{id}", Akka);
         ReplicaHostExtension.Install(_system, Host);
-        var context = new BrokerContext(id, "cluster", settings, configs, Metadata, new ControllerClient(), Host, TimeProvider.System, NullLoggerFactory.Instance);
+        Context = new BrokerContext(id, "cluster", settings, configs, Metadata, new ControllerClient(), Host, TimeProvider.System, NullLoggerFactory.Instance);
         Dispatcher = new RequestDispatcher(
-            [new FetchHandler(context, new FetchSessions(100, TimeProvider.System, new Random(seed))), new ListOffsetsHandler(context)]);
+            [new FetchHandler(Context, new FetchSessions(100, TimeProvider.System, new Random(seed))), new ListOffsetsHandler(Context)]);
     }
 
     public int Id { get; }
@@ -60,6 +60,8 @@ internal sealed class TestNode : IAsyncDisposable
     public MetadataStore Metadata { get; } = new();
 
     public ReplicaHost Host { get; }
+
+    public BrokerContext Context { get; }
 
     public RequestDispatcher Dispatcher { get; }
 
