@@ -58,6 +58,16 @@ public sealed class Partition_leader
     }
 
     [Fact]
+    public void A_follower_that_started_again_is_not_waited_for_on_the_word_of_its_earlier_incarnation()
+    {
+        var leader = Lead([1]);
+        leader.Appended(10);
+        Fetch(leader, 2, 10);
+        _brokers[2] = _brokers[2] with { Epoch = 99 };
+        Assert.Equal(20, leader.Appended(20));
+    }
+
+    [Fact]
     public void A_caught_up_follower_that_is_fenced_is_not_waited_for()
     {
         var leader = Lead([1]);

@@ -184,12 +184,11 @@ public sealed class PartitionLeader
     // A returning follower must hold all that is committed, and have seen the epoch's beginning: before it has, its fetch offset may lie in
     // a stretch that this leader does not share.
     private bool MayJoin(int replica, FollowerProgress progress) =>
-        progress.LogEndOffset >= HighWatermark
-        && progress.LogEndOffset >= _epochStartOffset
-        && _broker(replica) is { Fenced: false, InControlledShutdown: false } registration
-        && registration.Epoch == progress.BrokerEpoch;
+        progress.LogEndOffset >= HighWatermark && progress.LogEndOffset >= _epochStartOffset && IsEligible(replica, progress);
 
-    private bool IsEligible(int replica) => _broker(replica) is { Fenced: false, InControlledShutdown: false };
+    /// <summary>What an earlier incarnation held says nothing of the one that is registered now, which may still be starting.</summary>
+    private bool IsEligible(int replica, FollowerProgress progress) =>
+        _broker(replica) is { Fenced: false, InControlledShutdown: false } registration && registration.Epoch == progress.BrokerEpoch;
 
     private IsrMember Member(int replica) =>
         new(replica, _followers.TryGetValue(replica, out var progress) ? progress.BrokerEpoch : _broker(replica)?.Epoch ?? FollowerProgress.Unknown);
@@ -233,5 +232,5 @@ public sealed class PartitionLeader
     private bool HoldsBack(int replica, FollowerProgress progress) =>
         _isr.Contains(replica)
         || (_proposal is { } proposal && proposal.Isr.Any(member => member.BrokerId == replica))
-        || (progress.LogEndOffset >= 0 && progress.IsCaughtUp(_logEndOffset, _nowMs, _maxLagMs) && IsEligible(replica));
+        || (progress.LogEndOffset >= 0 && progress.IsCaughtUp(_logEndOffset, _nowMs, _maxLagMs) && IsEligible(replica, progress));
 }
