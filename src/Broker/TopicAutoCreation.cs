@@ -24,7 +24,7 @@ public sealed class TopicAutoCreation(BrokerContext broker)
                 topic => topic.Name,
                 topic => topic.ErrorCode == ErrorCode.TopicAlreadyExists ? ErrorCode.None : topic.ErrorCode);
         }
-        catch (Exception e) when (e is NotControllerException or TimeoutException or Storage.LogIOException)
+        catch (Exception e) when (e is NotControllerException or TimeoutException or InvalidOperationException or Storage.LogIOException)
         {
             return request.Topics.ToDictionary(topic => topic.Name, _ => ErrorCode.LeaderNotAvailable);
         }

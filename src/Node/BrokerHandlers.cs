@@ -34,6 +34,8 @@ internal static class BrokerHandlers
             new DescribeClusterHandler(context),
             new DescribeTopicPartitionsHandler(context),
             new DescribeLogDirsHandler(context),
+            new ElectLeadersHandler(context),
+            new UnregisterBrokerHandler(context),
             new FindCoordinatorHandler(context, groups, autoCreation),
             .. MembershipHandlers.All(groups),
             new OffsetCommitHandler(context, groups),

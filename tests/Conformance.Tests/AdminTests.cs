@@ -113,6 +113,23 @@ public sealed class AdminTests
     }
 
     [Fact]
+    public void Elections_and_departures_are_asked_of_the_controller()
+    {
+        using var node = new NodeProcess().Start();
+        using var client = new WireClient("127.0.0.1", node.Port);
+        client.Ask(ApiKey.CreateTopics, 7, new CreateTopicsRequest
+        {
+            TimeoutMs = 10_000,
+            Topics = [new() { Name = "led", NumPartitions = 1, ReplicationFactor = 1 }],
+        });
+        var elected = client.Ask(ApiKey.ElectLeaders, 2, new ElectLeadersRequest { TopicPartitions = [new() { Topic = "led", Partitions = [0, 1] }] });
+        var results = Assert.Single(Assert.IsType<ElectLeadersResponse>(elected).ReplicaElectionResults).PartitionResult;
+        Assert.Equal([ErrorCode.ElectionNotNeeded, ErrorCode.UnknownTopicOrPartition], results.Select(result => result.ErrorCode));
+        var left = client.Ask(ApiKey.UnregisterBroker, 0, new UnregisterBrokerRequest { BrokerId = 7 });
+        Assert.Equal(ErrorCode.BrokerIdNotRegistered, Assert.IsType<UnregisterBrokerResponse>(left).ErrorCode);
+    }
+
+    [Fact]
     public void A_name_as_long_as_a_string_may_be_is_refused_and_the_connection_stays()
     {
         using var node = new NodeProcess().Start();

@@ -113,7 +113,7 @@ public sealed class InitProducerIdHandler(BrokerContext broker) : ApiHandler<Ini
             (_next, _end) = (block.ProducerIdStart, block.ProducerIdStart + block.ProducerIdLen);
             return ErrorCode.None;
         }
-        catch (Exception e) when (e is NotControllerException or TimeoutException or Storage.LogIOException)
+        catch (Exception e) when (e is NotControllerException or TimeoutException or InvalidOperationException or Storage.LogIOException)
         {
             return ErrorCode.CoordinatorNotAvailable;
         }

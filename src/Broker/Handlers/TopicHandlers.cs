@@ -121,5 +121,10 @@ internal static class ControllerCalls
         {
             return (null, ErrorCode.NotController);
         }
+        catch (InvalidOperationException)
+        {
+            // Too large for a question between nodes, or a controller of another version: trying again changes nothing, and the log says why.
+            return (null, ErrorCode.UnknownServerError);
+        }
     }
 }
