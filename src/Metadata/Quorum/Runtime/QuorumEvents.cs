@@ -5,7 +5,7 @@ namespace Milena.Metadata.Quorum;
 /// <summary>What the quorum writes to the program's log.</summary>
 internal static partial class QuorumEvents
 {
-    [LoggerMessage(1, LogLevel.Information, "Metadata quorum: {Replica} is {Role} in epoch {Epoch}, leader {Leader}, end offset {EndOffset}")]
+    [LoggerMessage(1, LogLevel.Debug, "Metadata quorum: {Replica} is {Role} in epoch {Epoch}, leader {Leader}, end offset {EndOffset}")]
     public static partial void RoleChanged(ILogger logger, ReplicaKey replica, QuorumRole role, int epoch, int? leader, long endOffset);
 
     [LoggerMessage(2, LogLevel.Warning, "Metadata quorum: {Replica} cuts its log at offset {Offset} in epoch {Epoch}, where it differs from the leader's")]
