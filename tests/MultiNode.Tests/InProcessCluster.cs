@@ -1,0 +1,130 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Milena.Model;
+using Milena.Node;
+using Milena.Node.Configuration;
+using Milena.Protocol;
+using Milena.Testing;
+
+namespace Milena.MultiNode.Tests;
+
+/// <summary>Nodes of one cluster in this process: each has an actor system, ports and a folder of its own.</summary>
+public sealed class InProcessCluster : IAsyncDisposable
+{
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("milena-multi-node-");
+    private readonly ConcurrentDictionary<int, MilenaNode> _nodes = new();
+    private readonly Dictionary<int, int> _clusterPorts = [];
+    private readonly CancellationTokenSource _patience = new(Patience);
+
+    /// <param name="listed">The ids of the nodes that are told to meet.</param>
+    public InProcessCluster(params int[] listed) => Join = string.Join(',', listed.Select(id => $"127.0.0.1:{ClusterPortOf(id)}"));
+
+    public string Join { get; }
+
+    public MilenaNode this[int id] => _nodes[id];
+
+    public int ClusterPortOf(int id)
+    {
+        lock (_clusterPorts)
+        {
+            return _clusterPorts.TryGetValue(id, out var port) ? port : _clusterPorts[id] = FreePairOfPorts();
+        }
+    }
+
+    /// <param name="id">The node's id, which also names its folder unless another one is given.</param>
+    public async Task<MilenaNode> StartAsync(int id, string? folder = null, int? clusterPort = null)
+    {
+        var configuration = NodeConfiguration.Load(
+            CommandLine.Parse(
+            [
+                "start", "--node-id", $"{id}", "--data", Path.Combine(_folder.FullName, folder ?? $"{id}"), "--listen", "127.0.0.1:0",
+                "--cluster-listen", $"127.0.0.1:{clusterPort ?? ClusterPortOf(id)}", "--join", Join,
+            ]),
+            []);
+        var node = await MilenaNode.StartAsync(configuration, NullLoggerFactory.Instance, TimeProvider.System, _patience.Token);
+        _nodes[id] = node;
+        return node;
+    }
+
+    public async Task StopAsync(int id)
+    {
+        if (_nodes.TryRemove(id, out var node))
+        {
+            await node.DisposeAsync();
+        }
+    }
+
+    /// <summary>The brokers that a node knows of and that are let in.</summary>
+    public IEnumerable<int> BrokersSeenBy(int id) => Ask<MetadataResponse>(id, ApiKey.Metadata, 12, new MetadataRequest { Topics = [] }).Brokers.Select(broker => broker.NodeId).Order();
+
+    public CreateTopicsResponse.CreatableTopicResult CreateTopic(int askedAt, string name, short copies) => Ask<CreateTopicsResponse>(askedAt, ApiKey.CreateTopics, 7, new CreateTopicsRequest
+    {
+        TimeoutMs = 20_000,
+        Topics = [new() { Name = name, NumPartitions = 1, ReplicationFactor = copies }],
+    }).Topics[0];
+
+    public MetadataResponse.MetadataResponsePartition Describe(int askedAt, string topic) =>
+        Ask<MetadataResponse>(askedAt, ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }).Topics[0].Partitions[0];
+
+    public ErrorCode Produce(int askedAt, string topic) => Ask<ProduceResponse>(askedAt, ApiKey.Produce, 9, new ProduceRequest
+    {
+        Acks = -1,
+        TimeoutMs = 10_000,
+        TopicData = [new() { Name = topic, PartitionData = [new() { Records = new Records(Batches.Plain()) }] }],
+    }).Responses[0].PartitionResponses[0].ErrorCode;
+
+    public async Task UntilAsync(Func<bool> condition, string what)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        var began = TimeProvider.System.GetTimestamp();
+        while (!condition())
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(began) < Patience, $"Not within {Patience}: {what}");
+            await timer.WaitForNextTickAsync();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(_nodes.Keys.Select(StopAsync));
+        _patience.Dispose();
+        _folder.Delete(recursive: true);
+    }
+
+    private TResponse Ask<TResponse>(int id, ApiKey key, short version, IRequestMessage request)
+    {
+        using var client = new WireClient("127.0.0.1", _nodes[id].Bound[0].Port);
+        return (TResponse)client.Ask(key, version, request)!;
+    }
+
+    /// <summary>The quorum listens one port above the cluster's.</summary>
+    private static int FreePairOfPorts()
+    {
+        while (true)
+        {
+            var first = Random.Shared.Next(10_000, 20_000);
+            if (IsFree(first) && IsFree(first + 1))
+            {
+                return first;
+            }
+        }
+    }
+
+    private static bool IsFree(int port)
+    {
+        try
+        {
+            using var probe = new TcpListener(IPAddress.Loopback, port);
+            probe.Start();
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using Milena.Model;
+using Milena.Node.Configuration;
+
+namespace Milena.MultiNode.Tests;
+
+/// <summary>How nodes become a cluster, and stay one.</summary>
+public sealed class Meeting
+{
+    [Fact]
+    public async Task Three_empty_nodes_found_one_cluster_whatever_order_they_start_in()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        var third = cluster.StartAsync(3);
+        var first = cluster.StartAsync(1);
+        Assert.False(third.IsCompleted);
+        await Task.WhenAll(third, first, cluster.StartAsync(2));
+        Assert.Single(new[] { 1, 2, 3 }.Select(id => cluster[id].ClusterId).Distinct());
+        foreach (var id in new[] { 1, 2, 3 })
+        {
+            await cluster.UntilAsync(() => cluster.BrokersSeenBy(id).SequenceEqual([1, 2, 3]), $"node {id} sees three brokers");
+        }
+    }
+
+    [Fact]
+    public async Task A_fourth_node_that_is_not_listed_joins_and_holds_copies()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2), cluster.StartAsync(3));
+        var fourth = await cluster.StartAsync(4);
+        Assert.Equal(cluster[1].ClusterId, fourth.ClusterId);
+        await cluster.UntilAsync(() => cluster.BrokersSeenBy(1).SequenceEqual([1, 2, 3, 4]), "node 1 sees four brokers");
+        Assert.Equal(ErrorCode.None, cluster.CreateTopic(askedAt: 4, "everywhere", copies: 4).ErrorCode);
+        var leader = cluster.Describe(1, "everywhere").LeaderId;
+        await cluster.UntilAsync(() => cluster.Produce(leader, "everywhere") == ErrorCode.None, "a record is on all four");
+        Assert.Equal([1, 2, 3, 4], cluster.Describe(4, "everywhere").IsrNodes.Order());
+    }
+
+    [Fact]
+    public async Task A_node_whose_id_is_taken_is_refused()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2), cluster.StartAsync(3));
+        var refused = await Assert.ThrowsAsync<StartupException>(() => cluster.StartAsync(2, folder: "second", clusterPort: cluster.ClusterPortOf(9)));
+        Assert.Contains("--node-id", refused.Message);
+        Assert.Equal([1, 2, 3], cluster.BrokersSeenBy(1));
+    }
+
+    [Fact]
+    public async Task Nodes_that_were_all_stopped_are_the_same_cluster_again_with_all_they_held()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2), cluster.StartAsync(3));
+        var clusterId = cluster[1].ClusterId;
+        Assert.Equal(ErrorCode.None, cluster.CreateTopic(askedAt: 1, "kept", copies: 3).ErrorCode);
+        var leader = cluster.Describe(1, "kept").LeaderId;
+        await cluster.UntilAsync(() => cluster.Produce(leader, "kept") == ErrorCode.None, "a record is acknowledged");
+        await Task.WhenAll(cluster.StopAsync(1), cluster.StopAsync(2), cluster.StopAsync(3));
+        await Task.WhenAll(cluster.StartAsync(3), cluster.StartAsync(2), cluster.StartAsync(1));
+        Assert.Equal([clusterId, clusterId, clusterId], new[] { 1, 2, 3 }.Select(id => cluster[id].ClusterId));
+        await cluster.UntilAsync(() => cluster.Describe(2, "kept") is { LeaderId: > 0, IsrNodes.Count: 3 }, "all copies are in sync again");
+        Assert.Equal(ErrorCode.None, cluster.Produce(cluster.Describe(2, "kept").LeaderId, "kept"));
+    }
+
+    [Fact]
+    public async Task A_node_that_stops_in_order_hands_its_leaders_over_first()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2), cluster.StartAsync(3));
+        Assert.Equal(ErrorCode.None, cluster.CreateTopic(askedAt: 1, "handed", copies: 3).ErrorCode);
+        var leader = cluster.Describe(1, "handed").LeaderId;
+        var other = leader == 1 ? 2 : 1;
+        await cluster.StopAsync(leader);
+        var successor = cluster.Describe(other, "handed").LeaderId;
+        Assert.NotEqual(leader, successor);
+        Assert.True(successor > 0, "the partition has no leader");
+        await cluster.UntilAsync(() => cluster.Produce(successor, "handed") == ErrorCode.None, "the successor takes records");
+    }
+}
