@@ -32,10 +32,12 @@ public sealed class AkkaLogger : ReceiveActor, IRequiresMessageQueue<ILoggerMess
         Receive<LogEvent>(Write);
     }
 
+    private static bool IsRemoting(Type type) => type.Namespace?.StartsWith("Akka.Remote", StringComparison.Ordinal) == true;
+
     private void Write(LogEvent entry)
     {
         var isOurs = entry.LogClass.FullName?.StartsWith("Milena.", StringComparison.Ordinal) == true;
-        var isRemoting = entry.LogClass.Namespace?.StartsWith("Akka.Remote", StringComparison.Ordinal) == true;
+        var isRemoting = IsRemoting(entry.LogClass) || (entry.Cause is { } cause && IsRemoting(cause.GetType()));
         var logger = _logs.CreateLogger(isOurs ? entry.LogClass.Namespace! : "Akka");
         var level = entry.LogLevel() switch
         {

@@ -213,19 +213,36 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     private void OnHeard(Heard heard)
     {
         _asked.Remove(heard.Address);
-        if (heard.Answer is not { } answer)
+        if (heard.Answer is { } answer)
+        {
+            _heard[heard.Address] = answer;
+        }
+        else
         {
             _heard.Remove(heard.Address);
-            return;
         }
 
-        _heard[heard.Address] = answer;
-        var isStranger = IsMember && answer.LeaderId == answer.NodeId && answer.IsMember && !answer.KnowsAsker;
-        _strangerAnswers = isStranger ? _strangerAnswers + 1 : 0;
+        _strangerAnswers = IsStranger(heard) ? _strangerAnswers + 1 : 0;
         if (_strangerAnswers >= StrangerAnswersToRejoin)
         {
             _node.Rejoin("the others have gone on without this node");
         }
+    }
+
+    /// <summary>
+    /// The leader does not count this node in; or it does not even answer, as one that has quarantined this actor system, while the quorum's own
+    /// channel still brings the news that this broker is shut out.
+    /// </summary>
+    private bool IsStranger(Heard heard)
+    {
+        var leaderId = _node.Quorum().LeaderId;
+        if (!IsMember || leaderId is not { } id || id == NodeId || AddressOf(id) != heard.Address)
+        {
+            return false;
+        }
+
+        var isShutOut = _node.Metadata.Current.Brokers.TryGetValue(NodeId, out var self) && self.Fenced;
+        return heard.Answer is { } answer ? answer.IsMember && !answer.KnowsAsker : isShutOut;
     }
 
     private void WatchBrokers()

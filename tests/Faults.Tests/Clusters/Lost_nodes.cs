@@ -14,7 +14,7 @@ public sealed class Lost_nodes(ITestOutputHelper output)
     private const int Before = 50;
     private const int After = 100;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     [Fact]
     public void A_killed_leader_costs_nothing_that_was_acknowledged() => Try(cluster =>

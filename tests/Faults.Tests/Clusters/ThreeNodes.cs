@@ -9,7 +9,7 @@ namespace Milena.Faults.Tests.Clusters;
 /// <summary>A cluster of three real processes on this machine, with replication factor 3 and min ISR 2 unless a topic says otherwise.</summary>
 public sealed class ThreeNodes : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(10);
 
     private readonly NodeProcess[] _nodes = [.. Enumerable.Range(0, 3).Select(_ => new NodeProcess())];
