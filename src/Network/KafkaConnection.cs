@@ -1,157 +1,144 @@
-using System.Buffers;
 using System.Buffers.Binary;
-using System.IO.Pipelines;
+using System.Net.Sockets;
 using System.Threading.Channels;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Milena.Protocol;
 
 namespace Milena.Network;
 
 /// <summary>
-/// One client connection: takes frames off the pipe, starts each request in order, and writes the answers in that same order.
+/// One client connection: takes frames off the socket, starts each request in order, and writes the answers in that same order.
 /// A request does not wait for the one before it to be answered, only for it to have fixed its place.
 /// </summary>
 /// <remarks>Anything malformed closes the connection with a logged reason; no other connection notices.</remarks>
-internal sealed class KafkaConnection(
-    ConnectionContext transport,
-    ClientConnection client,
-    IRequestDispatcher dispatcher,
-    NetworkSettings settings,
-    ByteBudget processBudget,
-    TimeProvider time,
-    ILogger log)
+internal sealed class KafkaConnection : IDisposable
 {
-    private const int SizeBytes = 4;
     private const int MinFrameBytes = 8;
 
-    private readonly ByteBudget _connectionBudget = new(settings.MaxInFlightBytesPerConnection);
-    private readonly Channel<PendingResponse> _responses = Channel.CreateBounded<PendingResponse>(
-        new BoundedChannelOptions(settings.MaxInFlightRequests) { SingleReader = true, SingleWriter = true });
-
-    private long _lastActivity = time.GetTimestamp();
+    private readonly ClientSocket _socket;
+    private readonly ClientConnection _client;
+    private readonly IRequestDispatcher _dispatcher;
+    private readonly NetworkSettings _settings;
+    private readonly ByteBudget _processBudget;
+    private readonly ByteBudget _connectionBudget;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly RequestReader _requests;
+    private readonly Channel<PendingResponse> _responses;
+    private readonly CancellationTokenSource _closed = new();
+    private long _lastActivity;
     private int _inFlight;
 
+    public KafkaConnection(
+        string id,
+        string listenerName,
+        ClientSocket socket,
+        IRequestDispatcher dispatcher,
+        NetworkSettings settings,
+        ByteBudget processBudget,
+        TimeProvider time,
+        ILogger log)
+    {
+        (_socket, _dispatcher, _settings, _processBudget, _time, _log) = (socket, dispatcher, settings, processBudget, time, log);
+        _client = new ClientConnection(id, listenerName, socket.RemoteAddress, _closed.Token);
+        _connectionBudget = new ByteBudget(settings.MaxInFlightBytesPerConnection);
+        _requests = new RequestReader(_socket, NoteActivity);
+        _responses = Channel.CreateBounded<PendingResponse>(new BoundedChannelOptions(settings.MaxInFlightRequests) { SingleReader = true, SingleWriter = true });
+        NoteActivity();
+    }
+
     /// <summary>How long nothing was asked and nothing was being answered.</summary>
-    public TimeSpan Idle => Volatile.Read(ref _inFlight) > 0 ? TimeSpan.Zero : time.GetElapsedTime(Interlocked.Read(ref _lastActivity));
+    public TimeSpan Idle => Volatile.Read(ref _inFlight) > 0 ? TimeSpan.Zero : _time.GetElapsedTime(Interlocked.Read(ref _lastActivity));
 
     public void Abort(string reason)
     {
-        NetworkLog.Closing(log, client.Id, client.RemoteAddress, reason);
-        transport.Abort(new ConnectionAbortedException(reason));
+        NetworkLog.Closing(_log, _client.Id, _client.RemoteAddress, reason);
+        _socket.Shutdown();
     }
 
     /// <summary>Runs until either side closes; returns when every started request is answered or given up.</summary>
     public async Task RunAsync()
     {
-        var writing = new ResponseWriter(transport.Transport.Output, log).RunAsync(_responses.Reader, Finished);
+        var writing = new ResponseWriter(_socket, _client, _log).RunAsync(_responses.Reader, Finished);
         try
         {
-            var reading = ReadRequestsAsync();
-            if (await Task.WhenAny(reading, writing) == writing)
-            {
-                // The client no longer takes answers: what it still asks is of no use to anybody.
-                transport.Transport.Input.CancelPendingRead();
-            }
-
-            if (await reading is { } reason)
+            if (await ReadRequestsAsync() is { } reason)
             {
                 Abort(reason);
             }
         }
-        catch (Exception e) when (e is IOException or ConnectionResetException or ConnectionAbortedException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            NetworkLog.Lost(log, client.Id, client.RemoteAddress, e.Message);
+            NetworkLog.Lost(_log, _client.Id, _client.RemoteAddress, e.Message);
         }
         finally
         {
+            await _closed.CancelAsync();
             _responses.Writer.TryComplete();
             await writing;
         }
     }
 
-    /// <returns>Null when the client closed, else why the connection must be closed.</returns>
+    /// <summary>Closes the socket; to be called once <see cref="RunAsync"/> has returned.</summary>
+    public void Dispose()
+    {
+        _socket.Dispose();
+        _closed.Dispose();
+    }
+
+    /// <returns>Null when the client closed, or takes no answers any more, else why the connection must be closed.</returns>
     private async Task<string?> ReadRequestsAsync()
     {
-        var input = transport.Transport.Input;
-        RequestFrame? frame = null;
-        try
+        while (await _requests.ReadSizeAsync() is { } size)
         {
-            while (true)
+            if (size < MinFrameBytes || size > _settings.MaxRequestBytes)
             {
-                var read = await input.ReadAsync();
-                var buffer = read.Buffer;
-                Interlocked.Exchange(ref _lastActivity, time.GetTimestamp());
-                while (true)
-                {
-                    if (frame is null)
-                    {
-                        if (!TryReadSize(ref buffer, out var size))
-                        {
-                            break;
-                        }
+                return $"a request of {size} bytes is outside the limits of {MinFrameBytes} and {_settings.MaxRequestBytes}";
+            }
 
-                        if (size < MinFrameBytes || size > settings.MaxRequestBytes)
-                        {
-                            return $"a request of {size} bytes is outside the limits of {MinFrameBytes} and {settings.MaxRequestBytes}";
-                        }
-
-                        var reserved = ReserveAsync(size);
-                        if (!reserved.IsCompletedSuccessfully)
-                        {
-                            await reserved;
-                        }
-
-                        frame = new RequestFrame(size);
-                    }
-
-                    buffer = buffer.Slice(frame.Fill(buffer));
-                    if (!frame.IsComplete)
-                    {
-                        break;
-                    }
-
-                    var complete = frame;
-                    frame = null;
-                    if (!TryStart(complete, out var pending, out var reason))
-                    {
-                        Return(complete);
-                        return reason;
-                    }
-
-                    Interlocked.Increment(ref _inFlight);
-                    if (!_responses.Writer.TryWrite(pending))
-                    {
-                        await _responses.Writer.WriteAsync(pending);
-                    }
-                }
-
-                input.AdvanceTo(buffer.Start, buffer.End);
-                if (read.IsCompleted || read.IsCanceled)
+            await ReserveAsync(size);
+            var frame = new RequestFrame(size);
+            var started = false;
+            try
+            {
+                if (!await _requests.FillAsync(frame))
                 {
                     return null;
                 }
+
+                started = TryStart(frame, out var pending, out var reason);
+                if (!started)
+                {
+                    return reason;
+                }
+
+                Interlocked.Increment(ref _inFlight);
+                await _responses.Writer.WriteAsync(pending);
             }
-        }
-        finally
-        {
-            if (frame is not null)
+            finally
             {
-                Return(frame);
+                if (!started)
+                {
+                    Return(frame);
+                }
             }
         }
+
+        return null;
     }
+
+    private void NoteActivity() => Interlocked.Exchange(ref _lastActivity, _time.GetTimestamp());
 
     private async ValueTask ReserveAsync(int size)
     {
         await _connectionBudget.AcquireAsync(size);
-        await processBudget.AcquireAsync(size);
+        await _processBudget.AcquireAsync(size);
     }
 
     private void Return(RequestFrame frame)
     {
         _connectionBudget.Release(frame.Size);
-        processBudget.Release(frame.Size);
+        _processBudget.Release(frame.Size);
         frame.Dispose();
     }
 
@@ -159,22 +146,7 @@ internal sealed class KafkaConnection(
     {
         Return(response.Frame);
         Interlocked.Decrement(ref _inFlight);
-        Interlocked.Exchange(ref _lastActivity, time.GetTimestamp());
-    }
-
-    private static bool TryReadSize(ref ReadOnlySequence<byte> buffer, out int size)
-    {
-        size = 0;
-        if (buffer.Length < SizeBytes)
-        {
-            return false;
-        }
-
-        Span<byte> bytes = stackalloc byte[SizeBytes];
-        buffer.Slice(0, SizeBytes).CopyTo(bytes);
-        size = BinaryPrimitives.ReadInt32BigEndian(bytes);
-        buffer = buffer.Slice(SizeBytes);
-        return true;
+        NoteActivity();
     }
 
     private bool TryStart(RequestFrame frame, out PendingResponse pending, out string reason)
@@ -185,7 +157,7 @@ internal sealed class KafkaConnection(
         var apiKey = BinaryPrimitives.ReadInt16BigEndian(bytes);
         var apiVersion = BinaryPrimitives.ReadInt16BigEndian(bytes[2..]);
         var correlationId = BinaryPrimitives.ReadInt32BigEndian(bytes[4..]);
-        if (!dispatcher.Serves(apiKey, apiVersion))
+        if (!_dispatcher.Serves(apiKey, apiVersion))
         {
             if (apiKey != (short)ApiKey.ApiVersions)
             {
@@ -193,7 +165,7 @@ internal sealed class KafkaConnection(
                 return false;
             }
 
-            pending = new PendingResponse(frame, apiKey, 0, correlationId, new ValueTask<IResponseMessage?>(dispatcher.UnsupportedApiVersions()));
+            pending = new PendingResponse(frame, apiKey, 0, correlationId, new ValueTask<IResponseMessage?>(_dispatcher.UnsupportedApiVersions()));
             return true;
         }
 
@@ -203,8 +175,8 @@ internal sealed class KafkaConnection(
             return false;
         }
 
-        var context = new RequestContext(client, apiKey, apiVersion, correlationId, clientId);
-        pending = new PendingResponse(frame, apiKey, apiVersion, correlationId, dispatcher.DispatchAsync(context, request));
+        var context = new RequestContext(_client, apiKey, apiVersion, correlationId, clientId);
+        pending = new PendingResponse(frame, apiKey, apiVersion, correlationId, _dispatcher.DispatchAsync(context, request));
         return true;
     }
 }

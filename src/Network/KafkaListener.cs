@@ -1,21 +1,21 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Milena.Network;
 
 /// <summary>One named listener: binds its address, takes connections within the limits, and runs each until it ends.</summary>
 /// <remarks>
-/// It stands on Kestrel's socket transport without the rest of the web server: that starts faster and needs no service container, and
-/// a connection is the same <see cref="ConnectionContext"/>.
+/// It stands on plain sockets. A web server's transport receives into small blocks of its own and sends out of them; here a request is
+/// received into the array that it stays in, and records are sent from the file that they lie in.
 /// </remarks>
 public sealed class KafkaListener : IAsyncDisposable
 {
     private static readonly TimeSpan IdleCheckInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long to let connections end when the system has no room for another one.</summary>
+    private static readonly TimeSpan AcceptRetryInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly string _name;
     private readonly IRequestDispatcher _dispatcher;
@@ -24,15 +24,16 @@ public sealed class KafkaListener : IAsyncDisposable
     private readonly ByteBudget _budget;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly IConnectionListener _listener;
+    private readonly Socket _listener;
     private readonly ConcurrentDictionary<string, (KafkaConnection Connection, Task Running)> _connections = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly ITimer _idleCheck;
+    private long _connectionCount;
     private Task _accepting = Task.CompletedTask;
 
     private KafkaListener(
         string name,
-        IConnectionListener listener,
+        Socket listener,
         IRequestDispatcher dispatcher,
         NetworkSettings settings,
         ConnectionQuota quota,
@@ -46,10 +47,10 @@ public sealed class KafkaListener : IAsyncDisposable
     }
 
     /// <summary>The address that is bound, with the port that was chosen where port 0 was asked for.</summary>
-    public IPEndPoint EndPoint => (IPEndPoint)_listener.EndPoint;
+    public IPEndPoint EndPoint => (IPEndPoint)_listener.LocalEndPoint!;
 
-    /// <exception cref="AddressInUseException">Another program, or another node, listens there already.</exception>
-    public static async Task<KafkaListener> BindAsync(
+    /// <exception cref="SocketException">The address cannot be bound; another program, or another node, may listen there already.</exception>
+    public static Task<KafkaListener> BindAsync(
         string name,
         IPEndPoint endPoint,
         IRequestDispatcher dispatcher,
@@ -59,16 +60,24 @@ public sealed class KafkaListener : IAsyncDisposable
         TimeProvider time,
         ILoggerFactory logs)
     {
-        var options = new SocketTransportOptions
+        var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
         {
-            Backlog = settings.Backlog,
-            IOQueueCount = Math.Min(Environment.ProcessorCount, 16),
-            MaxReadBufferSize = 1024 * 1024,
-            MaxWriteBufferSize = 1024 * 1024,
-        };
-        var factory = new SocketTransportFactory(Options.Create(options), logs);
-        var listener = await factory.BindAsync(endPoint);
-        return new KafkaListener(name, listener, dispatcher, settings, quota, budget, time, logs.CreateLogger("Milena.Network"));
+            if (endPoint.Address.Equals(IPAddress.IPv6Any))
+            {
+                socket.DualMode = true;
+            }
+
+            socket.Bind(endPoint);
+            socket.Listen(settings.Backlog);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+
+        return Task.FromResult(new KafkaListener(name, socket, dispatcher, settings, quota, budget, time, logs.CreateLogger("Milena.Network")));
     }
 
     /// <summary>Begins to take connections. Those that came since the address was bound wait in the system's queue, and are not told half a truth.</summary>
@@ -79,55 +88,80 @@ public sealed class KafkaListener : IAsyncDisposable
     {
         await _stopping.CancelAsync();
         await _idleCheck.DisposeAsync();
-        await _listener.UnbindAsync();
         await _accepting;
+        _listener.Dispose();
         foreach (var (connection, _) in _connections.Values)
         {
             connection.Abort("the node is shutting down");
         }
 
         await Task.WhenAll(_connections.Values.Select(one => one.Running));
-        await _listener.DisposeAsync();
         _stopping.Dispose();
     }
 
     private async Task AcceptAsync()
     {
-        try
+        while (!_stopping.IsCancellationRequested)
         {
-            while (await _listener.AcceptAsync(_stopping.Token) is { } transport)
+            try
             {
-                Start(transport);
+                Start(await _listener.AcceptAsync(_stopping.Token));
             }
-        }
-        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or SocketException && _stopping.IsCancellationRequested)
-        {
-            return;
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
+            {
+                NetworkLog.CannotAccept(_log, _name, e.Message);
+                await Task.Delay(AcceptRetryInterval, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (SocketException e)
+            {
+                // The client was gone before its turn came.
+                NetworkLog.Lost(_log, _name, "unknown", e.Message);
+            }
         }
     }
 
-    private void Start(ConnectionContext transport)
+    private void Start(Socket accepted)
     {
-        var remote = (transport.RemoteEndPoint as IPEndPoint)?.Address is { } address
-            ? (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString()
-            : "unknown";
+        if (Take(accepted) is not { } socket)
+        {
+            return;
+        }
+
+        var remote = socket.RemoteAddress;
         if (_quota.TryEnter(remote) is { } refusal)
         {
             NetworkLog.Refused(_log, _name, remote, refusal);
-            transport.Abort(new ConnectionAbortedException(refusal));
-            _ = transport.DisposeAsync().AsTask();
+            socket.Dispose();
             return;
         }
 
-        var client = new ClientConnection(transport.ConnectionId, _name, remote, transport.ConnectionClosed);
-        var connection = new KafkaConnection(transport, client, _dispatcher, _settings, _budget, _time, _log);
+        var id = $"{_name}-{++_connectionCount}";
+        var connection = new KafkaConnection(id, _name, socket, _dispatcher, _settings, _budget, _time, _log);
         var started = new TaskCompletionSource();
-        var running = RunAsync(transport, connection, remote, started.Task);
-        _connections[transport.ConnectionId] = (connection, running);
+        var running = RunAsync(id, connection, remote, started.Task);
+        _connections[id] = (connection, running);
         started.SetResult();
     }
 
-    private async Task RunAsync(ConnectionContext transport, KafkaConnection connection, string remote, Task registered)
+    private ClientSocket? Take(Socket accepted)
+    {
+        try
+        {
+            return new ClientSocket(accepted);
+        }
+        catch (SocketException e)
+        {
+            NetworkLog.Lost(_log, _name, "unknown", e.Message);
+            accepted.Dispose();
+            return null;
+        }
+    }
+
+    private async Task RunAsync(string id, KafkaConnection connection, string remote, Task registered)
     {
         await registered;
         try
@@ -138,13 +172,13 @@ public sealed class KafkaListener : IAsyncDisposable
         catch (Exception e)
         {
             // A bug of ours: it costs this connection, is told, and disturbs no other.
-            NetworkLog.ConnectionFailed(_log, e, transport.ConnectionId, remote);
+            NetworkLog.ConnectionFailed(_log, e, id, remote);
         }
         finally
         {
-            _connections.TryRemove(transport.ConnectionId, out _);
+            _connections.TryRemove(id, out _);
             _quota.Leave(remote);
-            await transport.DisposeAsync();
+            connection.Dispose();
         }
     }
 

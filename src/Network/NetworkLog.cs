@@ -13,6 +13,9 @@ internal static partial class NetworkLog
     [LoggerMessage(Level = LogLevel.Warning, Message = "Listener {Listener} refused a connection from {Address}: {Reason}")]
     public static partial void Refused(ILogger log, string listener, string address, string reason);
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "Listener {Listener} cannot take a connection for now: {Reason}")]
+    public static partial void CannotAccept(ILogger log, string listener, string reason);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "Closing a connection: {Reason}")]
     public static partial void Refusing(ILogger log, string reason);
 

@@ -18,19 +18,26 @@ internal sealed class RequestFrame(int size) : IDisposable
 
     public bool IsComplete => _filled == size;
 
-    public ReadOnlyMemory<byte> Bytes => Writable;
+    /// <summary>Once complete. The frame is its connection's own: brokers stamp record batches in place before they append them.</summary>
+    public Memory<byte> Bytes => _array.AsMemory(0, size);
 
-    /// <summary>The frame is its connection's own: brokers stamp record batches in place before they append them.</summary>
-    public Memory<byte> Writable => _array.AsMemory(0, size);
-
-    /// <returns>How many of the bytes belong to this frame.</returns>
-    public int Fill(in ReadOnlySequence<byte> bytes)
+    /// <summary>Where the next bytes belong; never empty before the frame is complete, and never more than it lacks.</summary>
+    public Memory<byte> Free
     {
-        var take = (int)Math.Min(bytes.Length, size - _filled);
-        EnsureCapacity(_filled + take);
-        bytes.Slice(0, take).CopyTo(_array.AsSpan(_filled));
-        _filled += take;
-        return take;
+        get
+        {
+            Grow();
+            return _array.AsMemory(_filled, Math.Min(_array!.Length, size) - _filled);
+        }
+    }
+
+    /// <summary>So many bytes have been put into <see cref="Free"/>.</summary>
+    public void Advance(int bytes) => _filled += bytes;
+
+    public void Fill(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(Free.Span);
+        Advance(bytes.Length);
     }
 
     public void Dispose()
@@ -42,14 +49,14 @@ internal sealed class RequestFrame(int size) : IDisposable
         }
     }
 
-    private void EnsureCapacity(int needed)
+    private void Grow()
     {
-        if (_array!.Length >= needed)
+        if (_filled < _array!.Length || IsComplete)
         {
             return;
         }
 
-        var larger = ArrayPool<byte>.Shared.Rent(Math.Min(size, Math.Max(needed, 2 * _array.Length)));
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Min(size, 2 * _array.Length));
         _array.AsSpan(0, _filled).CopyTo(larger);
         ArrayPool<byte>.Shared.Return(_array);
         _array = larger;

@@ -1,24 +1,30 @@
-using System.Buffers;
 using System.Buffers.Binary;
-using System.IO.Pipelines;
+using System.Net.Sockets;
 using System.Threading.Channels;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Milena.Protocol;
 
 namespace Milena.Network;
 
-/// <summary>Writes a connection's answers in the order of its requests; record bytes go from their file into the pipe in chunks.</summary>
-internal sealed class ResponseWriter(PipeWriter output, ILogger log)
+/// <summary>Writes a connection's answers in the order of its requests; record bytes go straight from their file to the socket, or in chunks.</summary>
+internal sealed class ResponseWriter(ClientSocket socket, ClientConnection client, ILogger log)
 {
     /// <summary>Bytes read from a segment at a time: large enough to make few system calls, small enough to keep memory flat.</summary>
     private const int ChunkBytes = 128 * 1024;
 
+    /// <summary>Records from this size on leave without being read. Smaller ones are cheaper to copy into the same call as what surrounds them.</summary>
+    private const int MinFileBytes = 16 * 1024;
+
+    /// <summary>What is sent by a plain call when a file is not taken any more: it completes when there is room again.</summary>
+    private const int WaitBytes = 4 * 1024;
+
+    private readonly SendBuffer _buffer = new(socket);
     private bool _broken;
 
     /// <summary>Takes responses until the channel ends. Each one is handed to <paramref name="finished"/>, also those that could not be sent.</summary>
     public async Task RunAsync(ChannelReader<PendingResponse> responses, Action<PendingResponse> finished)
     {
+        using var buffer = _buffer;
         await foreach (var pending in responses.ReadAllAsync())
         {
             try
@@ -28,59 +34,69 @@ internal sealed class ResponseWriter(PipeWriter output, ILogger log)
                 {
                     if (message is not null && !_broken)
                     {
-                        await WriteAsync(pending, message, flush: !NextIsReady(responses));
+                        await WriteAsync(pending, message);
                     }
                 }
-            }
-            catch (Exception e) when (e is IOException or ConnectionResetException or ConnectionAbortedException or OperationCanceledException)
-            {
-                _broken = true;
-            }
-            catch (CloseConnectionException e)
-            {
-                NetworkLog.Refusing(log, e.Message);
-                _broken = true;
-                await output.CompleteAsync();
+
+                // Also behind a request that wants no answer: those before it may have been kept back for it.
+                if (!_broken && (_buffer.Count > ChunkBytes || !NextIsReady(responses)))
+                {
+                    await _buffer.FlushAsync();
+                }
             }
             catch (Exception e)
             {
-                // A handler that throws is a bug: the client must not wait for an answer that never comes, so its connection ends.
-                NetworkLog.HandlerFailed(log, e, pending.ApiKey, pending.ApiVersion);
-                _broken = true;
-                await output.CompleteAsync(e);
+                Break(e, pending);
             }
             finally
             {
                 finished(pending);
             }
         }
-
-        if (!_broken)
-        {
-            await output.CompleteAsync();
-        }
     }
 
+    // One that failed ends the connection; what was kept back for it would be lost.
     private static bool NextIsReady(ChannelReader<PendingResponse> responses) =>
-        responses.TryPeek(out var next) && next.Response.IsCompleted;
+        responses.TryPeek(out var next) && next.Response.IsCompletedSuccessfully;
 
-    private async ValueTask WriteAsync(PendingResponse pending, IResponseMessage message, bool flush)
+    /// <summary>An answer that is missing or cut leaves nothing that could follow it, so the connection ends.</summary>
+    private void Break(Exception cause, PendingResponse pending)
     {
-        using var buffer = Encode(pending, message);
-        WriteSize(buffer.TotalLength);
-        var position = 0;
-        foreach (var attachment in buffer.Attachments)
+        switch (cause)
         {
-            output.Write(buffer.Written.Span[position..attachment.Position]);
+            case CloseConnectionException:
+                NetworkLog.Refusing(log, cause.Message);
+                break;
+            case EndOfStreamException:
+                NetworkLog.Closing(log, client.Id, client.RemoteAddress, cause.Message);
+                break;
+            case IOException or SocketException or ObjectDisposedException or OperationCanceledException:
+                NetworkLog.Lost(log, client.Id, client.RemoteAddress, cause.Message);
+                break;
+            default:
+                // A handler that throws is a bug: the client must not wait for an answer that never comes.
+                NetworkLog.HandlerFailed(log, cause, pending.ApiKey, pending.ApiVersion);
+                break;
+        }
+
+        _broken = true;
+        socket.Shutdown();
+    }
+
+    private async ValueTask WriteAsync(PendingResponse pending, IResponseMessage message)
+    {
+        using var encoded = Encode(pending, message);
+        BinaryPrimitives.WriteInt32BigEndian(_buffer.GetSpan(sizeof(int)), encoded.TotalLength);
+        _buffer.Advance(sizeof(int));
+        var position = 0;
+        foreach (var attachment in encoded.Attachments)
+        {
+            _buffer.Write(encoded.Written.Span[position..attachment.Position]);
             position = attachment.Position;
             await WriteRecordsAsync(attachment.Source);
         }
 
-        output.Write(buffer.Written.Span[position..]);
-        if (flush || output.UnflushedBytes > ChunkBytes)
-        {
-            await FlushAsync();
-        }
+        _buffer.Write(encoded.Written.Span[position..]);
     }
 
     private static MessageBuffer Encode(PendingResponse pending, IResponseMessage message)
@@ -93,36 +109,58 @@ internal sealed class ResponseWriter(PipeWriter output, ILogger log)
         return buffer;
     }
 
-    private void WriteSize(int size)
-    {
-        BinaryPrimitives.WriteInt32BigEndian(output.GetSpan(sizeof(int)), size);
-        output.Advance(sizeof(int));
-    }
-
     private async ValueTask WriteRecordsAsync(IRecordsSource source)
     {
-        for (var position = 0; position < source.Length;)
+        var sent = source.Length >= MinFileBytes ? await SendFromFileAsync(source) : 0;
+        while (sent < source.Length)
         {
-            var memory = output.GetMemory(Math.Min(ChunkBytes, source.Length - position));
-            var length = Math.Min(memory.Length, source.Length - position);
-            var read = source.Read(position, memory.Span[..length]);
-            if (read <= 0)
+            sent += Read(source, sent, ChunkBytes);
+            if (_buffer.Count > ChunkBytes)
             {
-                throw new EndOfStreamException("A segment ended before the bytes that it was said to hold.");
+                await _buffer.FlushAsync(more: true);
             }
-
-            output.Advance(read);
-            position += read;
-            await FlushAsync();
         }
     }
 
-    private async ValueTask FlushAsync()
+    /// <returns>Bytes sent; fewer than all where the system cannot send that file.</returns>
+    private async ValueTask<int> SendFromFileAsync(IRecordsSource source)
     {
-        var result = await output.FlushAsync();
-        if (result.IsCompleted || result.IsCanceled)
+        if (!socket.CanSendFiles || !source.TryGetFile(out var file, out var position))
         {
-            throw new ConnectionAbortedException("The client closed the connection.");
+            return 0;
         }
+
+        await _buffer.FlushAsync(more: true);
+        var sent = 0;
+        while (sent < source.Length)
+        {
+            switch (socket.SendFile(file, position + sent, source.Length - sent, out var taken))
+            {
+                case FileSending.Refused:
+                    return sent;
+                case FileSending.Sent:
+                    sent += taken;
+                    break;
+                default:
+                    sent += Read(source, sent, WaitBytes);
+                    await _buffer.FlushAsync(more: true);
+                    break;
+            }
+        }
+
+        return sent;
+    }
+
+    private int Read(IRecordsSource source, int position, int maxBytes)
+    {
+        var span = _buffer.GetSpan(Math.Min(maxBytes, source.Length - position));
+        var read = source.Read(position, span);
+        if (read <= 0)
+        {
+            throw new EndOfStreamException($"a segment ended {source.Length - position} bytes before the end that its answer had announced");
+        }
+
+        _buffer.Advance(read);
+        return read;
     }
 }

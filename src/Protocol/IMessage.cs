@@ -1,3 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Win32.SafeHandles;
+
 namespace Milena.Protocol;
 
 /// <summary>A message or stored record whose codec is generated from a spec.</summary>
@@ -18,6 +21,15 @@ public interface IRecordsSource : IDisposable
 
     /// <summary>Reads from <paramref name="position"/> on; fewer bytes than asked only when the file was cut short.</summary>
     int Read(int position, Span<byte> destination);
+
+    /// <summary>The file that the bytes lie in, for a system that can send them without our reading them.</summary>
+    /// <param name="file">Open until the source is disposed, which must not happen before the last use.</param>
+    /// <param name="start">Where the source's first byte is in the file.</param>
+    bool TryGetFile([NotNullWhen(true)] out SafeFileHandle? file, out long start)
+    {
+        (file, start) = (null, 0);
+        return false;
+    }
 }
 
 /// <summary>The value of a records field: null, bytes at hand, or bytes still in a file.</summary>

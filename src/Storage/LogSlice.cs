@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Win32.SafeHandles;
 using Milena.Protocol;
 
 namespace Milena.Storage;
@@ -35,6 +37,15 @@ public sealed class LogSlice : IRecordsSource
         {
             throw _log.Fail(error);
         }
+    }
+
+    public bool TryGetFile([NotNullWhen(true)] out SafeFileHandle? file, out long start)
+    {
+        var segment = _segment;
+        ObjectDisposedException.ThrowIf(segment is null, this);
+        file = segment.File.Handle;
+        start = _position;
+        return file is not null;
     }
 
     public byte[] ToArray()

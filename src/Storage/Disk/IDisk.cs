@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Milena.Storage;
 
 public enum FileOpening
@@ -67,6 +69,9 @@ public interface IDiskFile : IDisposable
 
     /// <summary>Returns when the file's content is durable.</summary>
     void Sync();
+
+    /// <summary>The system's own handle, closed with the file; null where every read has to go through <see cref="Read"/>.</summary>
+    SafeFileHandle? Handle => null;
 }
 
 public static class DiskExtensions

@@ -92,6 +92,8 @@ public sealed class PhysicalDisk : IDisk
 
         public void SetLength(long length) => RandomAccess.SetLength(handle, length);
 
+        public SafeFileHandle Handle => handle;
+
         public void Sync() => RandomAccess.FlushToDisk(handle);
 
         public void Dispose() => handle.Dispose();
