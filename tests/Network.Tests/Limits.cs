@@ -101,7 +101,7 @@ public sealed class Limits
         }
 
         first.Dispose();
-        await RoomAsync(server, 1);
+        await server.RoomAsync(1);
         using var fourth = server.Connect();
         await IsServedAsync(fourth);
 
@@ -164,16 +164,5 @@ public sealed class Limits
     {
         client.Send(ApiKey.ApiVersions, 0, 9, new ApiVersionsRequest());
         Assert.Equal(9, await client.ReadCorrelationIdAsync());
-    }
-
-    /// <summary>The server learns of a closed connection a moment after its client has closed it.</summary>
-    private static async Task RoomAsync(Server server, int connections)
-    {
-        using var patience = new CancellationTokenSource(RawClient.Patience);
-        while (server.Quota.Total > connections)
-        {
-            await Task.Yield();
-            Assert.False(patience.IsCancellationRequested, $"{server.Quota.Total} connections are still counted");
-        }
     }
 }

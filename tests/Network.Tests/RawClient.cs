@@ -26,18 +26,47 @@ internal sealed class RawClient(TcpClient client) : IDisposable
         return bytes;
     }
 
-    /// <returns>The frame's bytes after its size.</returns>
-    public async Task<byte[]> ReadFrameAsync()
+    public async Task<byte[]> ReadAsync(int count)
     {
         using var patience = new CancellationTokenSource(Patience);
-        var size = new byte[sizeof(int)];
-        await _stream.ReadExactlyAsync(size, patience.Token);
-        var frame = new byte[BinaryPrimitives.ReadInt32BigEndian(size)];
-        await _stream.ReadExactlyAsync(frame, patience.Token);
-        return frame;
+        var bytes = new byte[count];
+        await _stream.ReadExactlyAsync(bytes, patience.Token);
+        return bytes;
     }
 
-    public async Task<int> ReadCorrelationIdAsync() => BinaryPrimitives.ReadInt32BigEndian(await ReadFrameAsync());
+    /// <param name="start">What was read of the frame already; at least its size.</param>
+    /// <returns>The frame's bytes after its size.</returns>
+    public async Task<byte[]> ReadFrameAsync(byte[]? start = null)
+    {
+        start ??= await ReadAsync(sizeof(int));
+        var size = BinaryPrimitives.ReadInt32BigEndian(start);
+        return [.. start[sizeof(int)..], .. await ReadAsync(sizeof(int) + size - start.Length)];
+    }
+
+    /// <returns>Bytes that came before the server closed.</returns>
+    public async Task<long> ReadToEndAsync()
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        var buffer = new byte[64 * 1024];
+        var count = 0L;
+        while (await _stream.ReadAsync(buffer, patience.Token) is var read and > 0)
+        {
+            count += read;
+        }
+
+        return count;
+    }
+
+    public static int CorrelationIdOf(byte[] frame) => BinaryPrimitives.ReadInt32BigEndian(frame);
+
+    /// <summary>Closes so that the server's system learns that nobody reads any more, with what it has sent still on the way.</summary>
+    public void Reset()
+    {
+        client.LingerState = new LingerOption(enable: true, 0);
+        client.Close();
+    }
+
+    public async Task<int> ReadCorrelationIdAsync() => CorrelationIdOf(await ReadFrameAsync());
 
     /// <summary>Waits until the server has closed, in order or by a reset, and fails when it answers instead.</summary>
     public async Task ClosedAsync(string why)

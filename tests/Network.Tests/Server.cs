@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 
@@ -22,7 +23,7 @@ internal sealed class Server : IAsyncDisposable
 
     public ParkingDispatcher Dispatcher { get; }
 
-    public static async Task<Server> StartAsync(NetworkSettings? settings = null, ConnectionLimits? limits = null)
+    public static async Task<Server> StartAsync(NetworkSettings? settings = null, ConnectionLimits? limits = null, ILoggerFactory? logs = null)
     {
         settings ??= new NetworkSettings();
         var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(50));
@@ -30,7 +31,7 @@ internal sealed class Server : IAsyncDisposable
         quota.Change(limits ?? ConnectionLimits.None);
         var budget = new ByteBudget(settings.MaxInFlightBytes);
         var dispatcher = new ParkingDispatcher();
-        var listener = await KafkaListener.BindAsync("TEST", new IPEndPoint(IPAddress.Loopback, 0), dispatcher, settings, quota, budget, time, NullLoggerFactory.Instance);
+        var listener = await KafkaListener.BindAsync("TEST", new IPEndPoint(IPAddress.Loopback, 0), dispatcher, settings, quota, budget, time, logs ?? NullLoggerFactory.Instance);
         listener.Open();
         return new Server(listener, time, quota, budget, dispatcher);
     }
@@ -40,6 +41,17 @@ internal sealed class Server : IAsyncDisposable
         var client = new TcpClient { NoDelay = true };
         client.Connect(_listener.EndPoint);
         return new RawClient(client);
+    }
+
+    /// <summary>Waits until no more connections are left: the server learns of a closed one a moment after its client has closed it.</summary>
+    public async Task RoomAsync(int connections)
+    {
+        using var patience = new CancellationTokenSource(RawClient.Patience);
+        while (Quota.Total > connections)
+        {
+            await Task.Yield();
+            Assert.False(patience.IsCancellationRequested, $"{Quota.Total} connections are still counted");
+        }
     }
 
     public ValueTask DisposeAsync() => _listener.DisposeAsync();
