@@ -12,6 +12,7 @@ namespace Milena.Network;
 internal sealed class ClientSocket : IDisposable
 {
     private readonly Socket _socket;
+    private bool _corked;
 
     /// <exception cref="SocketException">The client is gone already.</exception>
     public ClientSocket(Socket socket)
@@ -32,17 +33,22 @@ internal sealed class ClientSocket : IDisposable
     public ValueTask<int> ReceiveAsync(Memory<byte> destination) => _socket.ReceiveAsync(destination, SocketFlags.None, CancellationToken.None);
 
     /// <summary>Completes when the system has taken all bytes.</summary>
-    /// <param name="more">More follows at once: the system may keep a last packet that is not full.</param>
+    /// <param name="more">More follows at once: the system keeps a packet that is not full, up to the next call that says otherwise.</param>
     public async ValueTask SendAsync(ReadOnlyMemory<byte> bytes, bool more)
     {
-        if (more && LinuxSocket.IsAvailable)
+        if (more)
         {
-            bytes = bytes[LinuxSocket.SendMore(_socket.SafeHandle, bytes.Span)..];
+            Cork(true);
         }
 
         while (!bytes.IsEmpty)
         {
             bytes = bytes[await _socket.SendAsync(bytes, SocketFlags.None, CancellationToken.None)..];
+        }
+
+        if (!more)
+        {
+            Cork(false);
         }
     }
 
@@ -67,4 +73,14 @@ internal sealed class ClientSocket : IDisposable
     }
 
     public void Dispose() => _socket.Dispose();
+
+    // A client that is woken by a packet for an answer's first bytes, and by another for its last ones, costs more than the bytes do.
+    private void Cork(bool corked)
+    {
+        if (corked != _corked && LinuxSocket.IsAvailable)
+        {
+            _socket.SetRawSocketOption(LinuxSocket.TcpLevel, LinuxSocket.CorkOption, BitConverter.GetBytes(corked ? 1 : 0));
+            _corked = corked;
+        }
+    }
 }

@@ -20,26 +20,17 @@ internal enum FileSending
     Refused,
 }
 
-/// <summary>System calls that .NET's sockets do not offer, or only with a task and a file stream for each call. They never wait for the client.</summary>
+/// <summary>What .NET's sockets do not offer, or only with a task and a file stream for each call. It never waits for the client.</summary>
 internal static partial class LinuxSocket
 {
     private const int Interrupted = 4;
     private const int WouldBlock = 11;
-    private const int DontWait = 0x40;
-    private const int NoSignal = 0x4000;
-    private const int More = 0x8000;
+
+    public const int TcpLevel = 6;
+    public const int CorkOption = 3;
 
     /// <summary>The C library's file offsets are 64 bits wide only there.</summary>
     public static bool IsAvailable { get; } = OperatingSystem.IsLinux() && Environment.Is64BitProcess;
-
-    /// <returns>Bytes taken; fewer than all when the socket is full or broken, which a plain send of the rest finds out.</returns>
-    public static unsafe int SendMore(SafeSocketHandle socket, ReadOnlySpan<byte> bytes)
-    {
-        fixed (byte* first = bytes)
-        {
-            return (int)Math.Max(0, Send(socket, first, (nuint)bytes.Length, DontWait | NoSignal | More));
-        }
-    }
 
     /// <summary>Hands a stretch of a file to the socket, as far as it takes it now.</summary>
     /// <param name="sent">Bytes taken.</param>
@@ -61,9 +52,6 @@ internal static partial class LinuxSocket
             }
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
-    private static unsafe partial nint Send(SafeSocketHandle socket, byte* bytes, nuint length, int flags);
 
     [LibraryImport("libc", EntryPoint = "sendfile", SetLastError = true)]
     private static partial nint SendFile(SafeSocketHandle socket, SafeFileHandle file, ref long position, nuint length);

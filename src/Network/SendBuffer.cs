@@ -34,11 +34,8 @@ internal sealed class SendBuffer(ClientSocket socket) : IDisposable
     /// <param name="more">More follows at once.</param>
     public async ValueTask FlushAsync(bool more = false)
     {
-        if (Count > 0)
-        {
-            await socket.SendAsync(_array.AsMemory(0, Count), more);
-        }
-
+        // Also without bytes: what the system keeps back for more must leave when there is none.
+        await socket.SendAsync(_array.AsMemory(0, Count), more);
         Count = 0;
         Release();
     }

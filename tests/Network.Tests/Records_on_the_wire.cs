@@ -23,7 +23,7 @@ public sealed class Records_on_the_wire
         using var client = server.Connect();
         (long Offset, int MaxBytes)[][] answers =
         [
-            [(0, int.MaxValue), (5, 100), (60, 16 * 1024 - 1), (61, 16 * 1024), (150, 700_001), (398, 1)],
+            [(0, int.MaxValue), (5, 100), (60, 128 * 1024 - 1), (61, 128 * 1024), (150, 700_001), (398, 1)],
             [(7, 1)],
             [(200, int.MaxValue), (300, int.MaxValue)],
         ];
