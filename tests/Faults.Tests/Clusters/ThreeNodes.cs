@@ -53,10 +53,11 @@ public sealed class ThreeNodes : IDisposable
     public List<MetadataResponse.MetadataResponsePartition>? TryDescribe(string topic) =>
         TryAskAny<MetadataResponse>(ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] })?.Topics[0].Partitions;
 
+    /// <summary>All three nodes have to say so, and of the same leaders: one that was paused still tells for a while what was before.</summary>
     public void WaitUntilAllInSync(string topic) => Wait.Until(
-        () => TryDescribe(topic) is { } partitions && partitions.TrueForAll(partition => partition.IsrNodes.Count == 3 && partition.LeaderId > 0),
+        () => _nodes.Select(node => StateAt(node, topic)).ToList() is var states && states.TrueForAll(state => state.InSync && state.Leaders == states[0].Leaders),
         Patience,
-        () => $"all replicas of {topic} are in sync; now: {string.Join("; ", TryDescribe(topic)?.Select(one => $"{one.PartitionIndex}: leader {one.LeaderId}, isr {string.Join(',', one.IsrNodes)}") ?? [])}");
+        () => $"all replicas of {topic} are in sync; the nodes say: {string.Join(" | ", _nodes.Select(node => StateAt(node, topic).Leaders))}");
 
     public TResponse AskAny<TResponse>(ApiKey key, short version, IRequestMessage request)
         where TResponse : class, IResponseMessage
@@ -74,27 +75,45 @@ public sealed class ThreeNodes : IDisposable
         }
     }
 
+    private static (bool InSync, string Leaders) StateAt(NodeProcess node, string topic)
+    {
+        if (TryAsk<MetadataResponse>(node, ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }) is not { } response)
+        {
+            return (false, "no answer");
+        }
+
+        var partitions = response.Topics[0].Partitions.OrderBy(one => one.PartitionIndex).ToList();
+        var leaders = partitions.Select(one => $"{one.PartitionIndex}: leader {one.LeaderId} in epoch {one.LeaderEpoch}, isr {string.Join(',', one.IsrNodes.Order())}");
+        return (partitions.TrueForAll(one => one.IsrNodes.Count == 3 && one.LeaderId > 0), string.Join("; ", leaders));
+    }
+
     private TResponse? TryAskAny<TResponse>(ApiKey key, short version, IRequestMessage request)
         where TResponse : class, IResponseMessage
     {
         foreach (var node in _nodes.Where(node => node.IsRunning))
         {
-            try
+            if (TryAsk<TResponse>(node, key, version, request) is { } response)
             {
-                using var client = new WireClient("127.0.0.1", node.Port, AnswerPatience);
-                if (client.Ask(key, version, request) is TResponse response)
-                {
-                    return response;
-                }
-            }
-            catch (Exception e) when (e is IOException or SocketException)
-            {
-                // Down, paused or about to be: the next one may answer.
-                continue;
+                return response;
             }
         }
 
         return null;
+    }
+
+    /// <returns>Null where the node does not answer: it may be down, paused, or about to be.</returns>
+    private static TResponse? TryAsk<TResponse>(NodeProcess node, ApiKey key, short version, IRequestMessage request)
+        where TResponse : class, IResponseMessage
+    {
+        try
+        {
+            using var client = new WireClient("127.0.0.1", node.Port, AnswerPatience);
+            return client.Ask(key, version, request) as TResponse;
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            return null;
+        }
     }
 
     private static int LastEpochLed(string output)
