@@ -1,4 +1,4 @@
-using Milena.Metadata.Log;
+using Milena.Metadata.Controller;
 using Milena.Model;
 using Milena.Protocol;
 
@@ -24,7 +24,7 @@ public sealed class TopicAutoCreation(BrokerContext broker)
                 topic => topic.Name,
                 topic => topic.ErrorCode == ErrorCode.TopicAlreadyExists ? ErrorCode.None : topic.ErrorCode);
         }
-        catch (Exception e) when (e is NotControllerException or TimeoutException or InvalidOperationException or Storage.LogIOException)
+        catch (Exception e) when (ControllerClient.IsNoAnswer(e))
         {
             return request.Topics.ToDictionary(topic => topic.Name, _ => ErrorCode.LeaderNotAvailable);
         }

@@ -2,11 +2,9 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
-using Milena.Metadata.Log;
 using Milena.Model;
 using Milena.Node.Configuration;
 using Milena.Protocol;
-using Milena.Storage;
 
 namespace Milena.Node;
 
@@ -143,7 +141,7 @@ public sealed class BrokerLifecycle : IAsyncDisposable
         {
             return await _controller.AskAsync<TResponse>(request, RequestTimeout);
         }
-        catch (Exception e) when (e is NotControllerException or TimeoutException or LogIOException)
+        catch (Exception e) when (ControllerClient.IsNoAnswer(e))
         {
             NodeLog.NoController(_logger, request.GetType().Name, e.Message);
             return null;
@@ -154,6 +152,9 @@ public sealed class BrokerLifecycle : IAsyncDisposable
     {
         ErrorCode.DuplicateBrokerRegistration => $"Node {request.BrokerId} is in this cluster already, and lives. Give every node an id of its own with --node-id.",
         ErrorCode.InconsistentClusterId => $"This node's data belongs to the cluster '{request.ClusterId}', and the controller to another one. Check --join and --data.",
+        ErrorCode.InvalidRegistration =>
+            $"The log directories of node {request.BrokerId} are new, and what it held was the only complete copy of some partitions. Start it with its old ones; "
+            + "or, if they are lost, elect other replicas uncleanly (leader election) and start it again.",
         ErrorCode.UnsupportedVersion => "The cluster works at a feature level that this version of Milena does not know. Start it with the version that the others run.",
         _ => $"The controller refused this broker: {error}.",
     };

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
@@ -71,7 +70,7 @@ internal sealed class ClientListeners : IAsyncDisposable
                 _listeners.Add(running);
                 bound.Add((listener, running.EndPoint.Port));
             }
-            catch (Exception e) when (e is AddressInUseException or System.Net.Sockets.SocketException)
+            catch (System.Net.Sockets.SocketException e)
             {
                 throw new StartupException($"Cannot listen on {listener.Bind}: {e.Message.TrimEnd('.')}. Stop what listens there, or choose another address with --listen.");
             }

@@ -32,6 +32,7 @@ public sealed class MilenaNode : IAsyncDisposable
     private readonly ClusterIdentity _identity;
     private readonly DataDirectories _directories;
     private readonly TaskCompletionSource<NodeEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _ending = new();
     private readonly ILoggerFactory _logs;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
@@ -77,7 +78,11 @@ public sealed class MilenaNode : IAsyncDisposable
 
     public string DataDirectory => string.Join(", ", _directories.Logs.All.Select(directory => directory.FullPath));
 
+    /// <summary>The node's actor system; for tests that do to it what other nodes do.</summary>
+    internal ActorSystem System => _system;
+
     /// <param name="stopping">Ends the wait for other nodes.</param>
+    /// <returns>The node, ready for clients; or one that ended by itself before it was, which <see cref="Ended"/> tells.</returns>
     /// <exception cref="StartupException">A port is taken, or the data directory cannot be used: one line that says what to do.</exception>
     /// <exception cref="OperationCanceledException">It was stopped before it was ready.</exception>
     public static async Task<MilenaNode> StartAsync(NodeConfiguration configuration, ILoggerFactory logs, TimeProvider time, CancellationToken stopping)
@@ -91,6 +96,7 @@ public sealed class MilenaNode : IAsyncDisposable
 
         var transport = MetadataService.Bind(configuration, time, logger);
         var system = CreateSystem(configuration, logs);
+        DataDirectories? directories = null;
         MilenaNode? node = null;
         try
         {
@@ -99,13 +105,18 @@ public sealed class MilenaNode : IAsyncDisposable
             var founding = new Founding(
                 system, configuration, self, DataDirectories.MetadataPathOf(configuration), knownClusterId, PhysicalDisk.Instance, time, logger);
             var identity = await founding.FindAsync(stopping);
-            node = new MilenaNode(configuration, system, identity, self, DataDirectories.Open(configuration, identity.ClusterId, logs, time), transport, logs);
+            directories = DataDirectories.Open(configuration, identity.ClusterId, logs, time);
+            node = new MilenaNode(configuration, system, identity, self, directories, transport, logs);
             await node.StartAsync(stopping);
+            return node;
+        }
+        catch (OperationCanceledException) when (node is not null && node.Ended.IsCompleted && !stopping.IsCancellationRequested)
+        {
             return node;
         }
         catch
         {
-            await (node?.DisposeAsync() ?? GiveUpAsync(system, transport));
+            await (node?.DisposeAsync() ?? GiveUpAsync(system, transport, directories));
             throw;
         }
     }
@@ -154,14 +165,18 @@ public sealed class MilenaNode : IAsyncDisposable
         }
     }
 
-    private static async ValueTask GiveUpAsync(ActorSystem system, TcpQuorumTransport transport)
+    private static async ValueTask GiveUpAsync(ActorSystem system, TcpQuorumTransport transport, DataDirectories? directories)
     {
         await transport.DisposeAsync();
         await Task.WhenAny(system.Terminate(), Task.Delay(StopTimeout));
+        directories?.Dispose();
     }
 
-    private async Task StartAsync(CancellationToken stopping)
+    private async Task StartAsync(CancellationToken stopped)
     {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopped, _ending.Token);
+        var stopping = either.Token;
+        _ = EndWithSystemAsync();
         var broker = new BrokerContext(
             _configuration.NodeId, ClusterId, _configuration.Kafka, _configs, _metadata.Store, _metadata.Controller, _replicas, _time, _logs);
         _listeners = await ClientListeners.BindAsync(
@@ -190,12 +205,27 @@ public sealed class MilenaNode : IAsyncDisposable
             _metadata.Controller,
             link,
             _time,
-            reason => _ended.TrySetResult(new NodeEnd(reason, StartAgain: true)));
+            reason => End(new NodeEnd(reason, StartAgain: true)));
         var membership = _system.ActorOf(MembershipActor.Props(surroundings), "membership");
         _metadata.Leads = () => membership.Tell(MembershipActor.Look.Instance, ActorRefs.NoSender);
     }
 
-    private void Fail(string reason) => _ended.TrySetResult(new NodeEnd(reason, StartAgain: false));
+    private void Fail(string reason) => End(new NodeEnd(reason, StartAgain: false));
+
+    private void End(NodeEnd end)
+    {
+        if (_ended.TrySetResult(end))
+        {
+            _ending.Cancel();
+        }
+    }
+
+    /// <summary>Akka ends the actor system of a node that hears it was downed, which it does where it comes back just then.</summary>
+    private async Task EndWithSystemAsync()
+    {
+        await _system.WhenTerminated;
+        End(new NodeEnd("the others have downed this node", StartAgain: true));
+    }
 
     private void OnDirectoryFailed(string path, Exception error)
     {

@@ -32,7 +32,7 @@ try
     while (true)
     {
         await using var node = await MilenaNode.StartAsync(configuration, logs, TimeProvider.System, stop.Token);
-        if (isFirst)
+        if (isFirst && !node.Ended.IsCompleted)
         {
             Console.WriteLine(Greeting(node, configuration));
             isFirst = false;

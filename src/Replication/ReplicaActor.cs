@@ -25,9 +25,12 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     /// <param name="Batch">Base offset and leader epoch are stamped into it. Must stay untouched until the reply.</param>
     /// <param name="Acks">1: when it is in the log; -1: when it is below the high watermark; 0: as 1, nobody looks.</param>
     /// <param name="TimeoutMs">How long an append with acks=-1 may wait to be committed.</param>
-    public sealed record Append(Memory<byte> Batch, short Acks, AppendCompletion Reply, int TimeoutMs = Append.DefaultTimeoutMs) : INoSerializationVerificationNeeded
+    /// <param name="LeaderEpoch">The only epoch in which it is to be appended: what it rests on may not hold in a later one. Any for clients.</param>
+    public sealed record Append(
+        Memory<byte> Batch, short Acks, AppendCompletion Reply, int TimeoutMs = Append.DefaultTimeoutMs, int LeaderEpoch = Append.AnyEpoch) : INoSerializationVerificationNeeded
     {
         public const int DefaultTimeoutMs = 30_000;
+        public const int AnyEpoch = -1;
     }
 
     /// <summary>Answers with the log end offset when every append told before it is in the log.</summary>
@@ -183,6 +186,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     {
         { IsOffline: true } => ErrorCode.KafkaStorageError,
         { IsLeader: false } => ErrorCode.NotLeaderOrFollower,
+        { Epoch: var epoch } when append.LeaderEpoch != Append.AnyEpoch && append.LeaderEpoch != epoch => ErrorCode.NotLeaderOrFollower,
         _ when append.Acks == -1 && _leader!.IsUnderMinIsr => ErrorCode.NotEnoughReplicas,
         _ => ErrorCode.None,
     };

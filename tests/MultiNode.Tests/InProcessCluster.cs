@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
-using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Milena.Model;
 using Milena.Node;
@@ -31,7 +29,7 @@ public sealed class InProcessCluster : IAsyncDisposable
     {
         lock (_clusterPorts)
         {
-            return _clusterPorts.TryGetValue(id, out var port) ? port : _clusterPorts[id] = FreePairOfPorts();
+            return _clusterPorts.TryGetValue(id, out var port) ? port : _clusterPorts[id] = FreePorts.InARow(2);
         }
     }
 
@@ -99,32 +97,5 @@ public sealed class InProcessCluster : IAsyncDisposable
     {
         using var client = new WireClient("127.0.0.1", _nodes[id].Bound[0].Port);
         return (TResponse)client.Ask(key, version, request)!;
-    }
-
-    /// <summary>The quorum listens one port above the cluster's.</summary>
-    private static int FreePairOfPorts()
-    {
-        while (true)
-        {
-            var first = Random.Shared.Next(10_000, 20_000);
-            if (IsFree(first) && IsFree(first + 1))
-            {
-                return first;
-            }
-        }
-    }
-
-    private static bool IsFree(int port)
-    {
-        try
-        {
-            using var probe = new TcpListener(IPAddress.Loopback, port);
-            probe.Start();
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 }

@@ -46,6 +46,20 @@ public sealed class Meeting
     }
 
     [Fact]
+    public async Task A_node_that_was_downed_while_it_lives_asks_to_be_started_again_and_is_let_in()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2), cluster.StartAsync(3));
+        var downed = cluster[3];
+        Akka.Cluster.Cluster.Get(cluster[1].System).Down(Akka.Cluster.Cluster.Get(downed.System).SelfAddress);
+        var end = await downed.Ended.WaitAsync(InProcessCluster.Patience);
+        Assert.True(end.StartAgain, end.Reason);
+        await cluster.StopAsync(3);
+        await cluster.StartAsync(3);
+        await cluster.UntilAsync(() => cluster.BrokersSeenBy(1).SequenceEqual([1, 2, 3]), "node 1 sees three brokers again");
+    }
+
+    [Fact]
     public async Task Nodes_that_were_all_stopped_are_the_same_cluster_again_with_all_they_held()
     {
         await using var cluster = new InProcessCluster(1, 2, 3);

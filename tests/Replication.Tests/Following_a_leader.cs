@@ -1,3 +1,4 @@
+using Akka.Actor;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Testing;
@@ -21,6 +22,29 @@ public sealed class Following_a_leader
         await cluster.SyncedAsync(Orders);
         Assert.True(cluster.Nodes[1].Find(Orders)!.Log.SegmentCount > 2);
         AssertEqualBytes(cluster);
+    }
+
+    [Fact]
+    public async Task What_rests_on_an_earlier_epoch_of_the_same_leader_is_not_appended()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        var replica = cluster.Nodes[1].Find(Orders)!;
+        var epoch = replica.Leadership.Epoch;
+        cluster.Controller.Elect(Orders, 2);
+        cluster.Controller.Elect(Orders, 1);
+        await TestCluster.UntilAsync("broker 1 leads again", () => replica.Leadership is { IsLeader: true } now && now.Epoch > epoch);
+        Assert.Equal(ErrorCode.NotLeaderOrFollower, (await AppendIn(epoch)).Error);
+        Assert.Equal(ErrorCode.None, (await AppendIn(replica.Leadership.Epoch)).Error);
+
+        async Task<AppendOutcome> AppendIn(int leaderEpoch)
+        {
+            var reply = AppendCompletion.Rent();
+            var outcome = reply.Task;
+            replica.Actor.Tell(new ReplicaActor.Append(Batches.Plain(), 1, reply, LeaderEpoch: leaderEpoch), ActorRefs.NoSender);
+            return await outcome;
+        }
     }
 
     [Fact]

@@ -16,7 +16,7 @@ public sealed class ThreeNodesTests : IDisposable
     public async Task The_script_starts_three_nodes_that_hold_three_copies_and_stops_them()
     {
         Skip.If(OperatingSystem.IsWindows(), "The script is for a POSIX shell.");
-        var port = FreePorts();
+        var port = FreePorts.InARow(16);
         var start = new ProcessStartInfo("sh", [Path.Combine(AppContext.BaseDirectory, "deploy", "three-nodes.sh"), _folder.FullName])
         {
             Environment = { ["MILENA"] = NodeProcess.Program, ["PORT"] = $"{port}", ["CLUSTER_PORT"] = $"{port + 10}" },
@@ -38,33 +38,6 @@ public sealed class ThreeNodesTests : IDisposable
     }
 
     public void Dispose() => _folder.Delete(recursive: true);
-
-    /// <summary>The first of a range in which those are free that the script takes.</summary>
-    private static int FreePorts()
-    {
-        while (true)
-        {
-            var first = Random.Shared.Next(30_000, 32_000);
-            if (new[] { 0, 1, 2, 10, 11, 12, 13, 14, 15 }.All(offset => IsFree(first + offset)))
-            {
-                return first;
-            }
-        }
-    }
-
-    private static bool IsFree(int port)
-    {
-        try
-        {
-            using var probe = new TcpListener(System.Net.IPAddress.Loopback, port);
-            probe.Start();
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
 
     /// <summary>Asks until all three are there: a topic with three copies needs them.</summary>
     private static async Task<CreateTopicsResponse.CreatableTopicResult> CreateAsync(int port)

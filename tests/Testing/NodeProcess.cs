@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Milena.Testing;
 
@@ -17,7 +15,7 @@ public sealed class NodeProcess : IDisposable
     {
         _ownsData = data is null;
         Data = data ?? Directory.CreateTempSubdirectory("milena-node-").FullName;
-        Port = port == 0 ? FreePort() : port;
+        Port = port == 0 ? FreePorts.One() : port;
     }
 
     public string Data { get; }
@@ -117,7 +115,7 @@ public sealed class NodeProcess : IDisposable
 
     private (Process Process, string? FirstLine) Launch(string[] more)
     {
-        string[] arguments = ["start", "--data", Data, "--listen", Address, "--cluster-listen", $"127.0.0.1:{FreePort()}", .. more];
+        string[] arguments = ["start", "--data", Data, "--listen", Address, "--cluster-listen", $"127.0.0.1:{FreePorts.One()}", .. more];
         var process = Process.Start(new ProcessStartInfo(Program, arguments)
         {
             RedirectStandardOutput = true,
@@ -138,12 +136,5 @@ public sealed class NodeProcess : IDisposable
         }
 
         return (process, first.Result);
-    }
-
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 }

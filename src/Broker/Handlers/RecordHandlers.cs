@@ -1,5 +1,5 @@
 using Akka.Actor;
-using Milena.Metadata.Log;
+using Milena.Metadata.Controller;
 using Milena.Model;
 using Milena.Network;
 using Milena.Protocol;
@@ -113,7 +113,7 @@ public sealed class InitProducerIdHandler(BrokerContext broker) : ApiHandler<Ini
             (_next, _end) = (block.ProducerIdStart, block.ProducerIdStart + block.ProducerIdLen);
             return ErrorCode.None;
         }
-        catch (Exception e) when (e is NotControllerException or TimeoutException or InvalidOperationException or Storage.LogIOException)
+        catch (Exception e) when (ControllerClient.IsNoAnswer(e))
         {
             return ErrorCode.CoordinatorNotAvailable;
         }

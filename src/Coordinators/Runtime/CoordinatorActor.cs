@@ -39,6 +39,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private readonly Kind _kind;
     private readonly Replica _replica;
+    private readonly int _leaderEpoch;
     private readonly CoordinatorDirectory _directory;
     private readonly CoordinatorEffects _effects = new();
     private readonly PendingSteps _pending = new();
@@ -48,9 +49,9 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     /// <summary>Counts the state machines, so that what was appended for an earlier one is not taken for a step of this one.</summary>
     private int _life;
 
-    public CoordinatorActor(Kind kind, Replica replica, CoordinatorDirectory directory)
+    public CoordinatorActor(Kind kind, Replica replica, int leaderEpoch, CoordinatorDirectory directory)
     {
-        (_kind, _replica, _directory) = (kind, replica, directory);
+        (_kind, _replica, _leaderEpoch, _directory) = (kind, replica, leaderEpoch, directory);
         Receive<Serve>(serve => OnServe(serve.Request));
         Receive<TimerDue>(timer => Run((coordinator, now, effects) => coordinator.TimerFired(timer.Name, now, effects)));
         Receive<Apply>(apply => Run(apply.Change));
@@ -64,8 +65,9 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private DateTimeOffset Now => _kind.Time.GetUtcNow();
 
-    public static Props Props(Kind kind, Replica replica, CoordinatorDirectory directory) =>
-        Akka.Actor.Props.Create(() => new CoordinatorActor(kind, replica, directory));
+    /// <param name="leaderEpoch">In which this broker leads the partition: what the state rests on may be gone in a later one.</param>
+    public static Props Props(Kind kind, Replica replica, int leaderEpoch, CoordinatorDirectory directory) =>
+        Akka.Actor.Props.Create(() => new CoordinatorActor(kind, replica, leaderEpoch, directory));
 
     protected override void PreStart()
     {
@@ -121,7 +123,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         var batch = CoordinatorRecords.ToBatch(_effects.Records, Now.ToUnixTimeMilliseconds(), _kind.Codec);
         var completion = AppendCompletion.Rent();
         var outcome = completion.Task;
-        _replica.Actor.Tell(new ReplicaActor.Append(batch, -1, completion), ActorRefs.NoSender);
+        _replica.Actor.Tell(new ReplicaActor.Append(batch, -1, completion, LeaderEpoch: _leaderEpoch), ActorRefs.NoSender);
         PipeAsync(outcome, step, _life).PipeTo(Self);
     }
 
@@ -178,7 +180,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void StartLoading()
     {
-        if (_coordinator is not null || !_replica.Leadership.IsLeader)
+        if (_coordinator is not null || _replica.Leadership is not { IsLeader: true } leadership || leadership.Epoch != _leaderEpoch)
         {
             return;
         }

@@ -86,7 +86,7 @@ public sealed class CoordinatorManager : ReceiveActor
 
     private void Start(Replica replica, int epoch)
     {
-        var actor = Context.ActorOf(CoordinatorActor.Props(_kind, replica, _directory));
+        var actor = Context.ActorOf(CoordinatorActor.Props(_kind, replica, epoch, _directory));
         Context.Watch(actor);
         _running.Add(replica.TopicPartition, (actor, replica, epoch));
     }

@@ -36,10 +36,28 @@ public static class RegisterBrokerDecision
             return ErrorCode.UnsupportedVersion;
         }
 
-        return image.Brokers.TryGetValue(request.BrokerId, out var before) && IsAnother(before, request) && context.IsReachable?.Invoke(before) == true
-            ? ErrorCode.DuplicateBrokerRegistration
-            : ErrorCode.None;
+        if (!image.Brokers.TryGetValue(request.BrokerId, out var before))
+        {
+            return ErrorCode.None;
+        }
+
+        if (IsAnother(before, request) && context.IsReachable?.Invoke(before) == true)
+        {
+            return ErrorCode.DuplicateBrokerRegistration;
+        }
+
+        return LostItsDisks(before, request) && IsLastInSyncAmongOthers(image, request.BrokerId) ? ErrorCode.InvalidRegistration : ErrorCode.None;
     }
+
+    private static bool LostItsDisks(BrokerRegistration before, BrokerRegistrationRequest request) =>
+        before.LogDirectories.Length > 0 && !before.LogDirectories.Any(request.LogDirs.Contains);
+
+    /// <summary>
+    /// An emptied broker that is the last of an ISR would be elected, and would have the others cut what they still hold. Who has really lost
+    /// its disks may be forgotten first (UnregisterBroker), or another replica be elected uncleanly.
+    /// </summary>
+    private static bool IsLastInSyncAmongOthers(MetadataImage image, int brokerId) => image.TopicsById.Values.Any(
+        topic => topic.Partitions.Any(partition => partition.Replicas.Length > 1 && partition.Isr.Length == 1 && partition.Isr[0] == brokerId));
 
     private static bool Supports(BrokerRegistrationRequest request, string feature, short level) =>
         request.Features.Any(one => one.Name == feature && one.MinSupportedVersion <= level && level <= one.MaxSupportedVersion);

@@ -25,9 +25,14 @@ public sealed class ControllerClient
         set => _link = value;
     }
 
+    /// <summary>Whether an exception is one of those that <see cref="AskAsync"/> tells of: there was no answer, and the asker decides what follows.</summary>
+    public static bool IsNoAnswer(Exception exception) =>
+        exception is NotControllerException or TimeoutException or InvalidOperationException or Storage.LogIOException;
+
     /// <summary>Asks, and waits for the decision to be committed and applied on this node.</summary>
     /// <exception cref="NotControllerException">There is no controller now, or it lost its place before the decision was committed.</exception>
     /// <exception cref="TimeoutException">No decision within the timeout; it may still come.</exception>
+    /// <exception cref="Storage.LogIOException">The controller's disk failed while it decided.</exception>
     /// <exception cref="InvalidOperationException">The controller could not decide, which is a bug or a question of a later version.</exception>
     public async Task<TResponse> AskAsync<TResponse>(IRequestMessage request, TimeSpan timeout)
         where TResponse : IResponseMessage

@@ -122,7 +122,12 @@ internal sealed class Founding(ActorSystem system, NodeConfiguration configurati
     {
         // One that has not looked into its directory yet has not said who it is.
         var there = answers.OfType<IAm>().Where(one => one.DirectoryId != Guid.Empty).ToList();
-        if (there.Find(one => one.NodeId == configuration.NodeId) is not null || there.DistinctBy(one => one.NodeId).Count() < there.Count)
+        if (there.Exists(one => one.DirectoryId == directoryId))
+        {
+            throw new StartupException($"--join names this node by another address than its --cluster-listen, {configuration.ClusterListen}. Write it the same in both.");
+        }
+
+        if (there.Exists(one => one.NodeId == configuration.NodeId) || there.DistinctBy(one => one.NodeId).Count() < there.Count)
         {
             var twice = there.Append(null).Select(one => one?.NodeId ?? configuration.NodeId).GroupBy(id => id).First(group => group.Count() > 1).Key;
             throw new StartupException($"Two of the nodes in --join have the id {twice}. Give every node an id of its own with --node-id.");

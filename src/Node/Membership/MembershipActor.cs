@@ -4,7 +4,6 @@ using Akka.Event;
 using Milena.Metadata.Controller;
 using Milena.Metadata.Controller.Remote;
 using Milena.Metadata.Image;
-using Milena.Metadata.Log;
 using Milena.Metadata.Quorum;
 using Milena.Model;
 using Milena.Node.Configuration;
@@ -122,21 +121,11 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     /// <summary>The leader of a quorum whose nodes were all started anew makes the Akka cluster, unless one of them has one already.</summary>
     private void Form()
     {
-        if (_heard.Values.Any(answer => answer.IsMember))
+        // Asked again and again: one that was a member a moment ago may have been started anew since, and then waits for this node.
+        AskOthers();
+        if (_asked.Count == 0)
         {
-            Join(_heard.First(one => one.Value.IsMember).Key);
-        }
-        else
-        {
-            if (!_askedOnce)
-            {
-                AskOthers();
-            }
-
-            if (_asked.Count == 0)
-            {
-                Join(_cluster.SelfAddress);
-            }
+            Join(_heard.FirstOrDefault(one => one.Value.IsMember).Key ?? _cluster.SelfAddress);
         }
     }
 
@@ -247,7 +236,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
 
     private void WatchBrokers()
     {
-        var presence = Presence.In(Context.System);
+        var presence = Presence.SeenFrom(Context.System);
         foreach (var broker in _node.Metadata.Current.Brokers.Values)
         {
             if (broker.Id != NodeId && !broker.Fenced && !presence.Has(broker) && _fencing.Add(broker.Id))
@@ -270,7 +259,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
                 _logger.Warning("Broker {0} is away: it leads nothing until it is back", broker.Id);
             }
         }
-        catch (Exception e) when (e is NotControllerException or TimeoutException or Storage.LogIOException)
+        catch (Exception e) when (ControllerClient.IsNoAnswer(e))
         {
             // Whoever leads now looks for himself; if it is still this node, it tries again at its next look.
             _logger.Info("Broker {0} is away and could not be shut out yet: {1}", broker.Id, e.Message);

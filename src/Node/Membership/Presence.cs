@@ -19,24 +19,36 @@ internal static class NodeAddress
         broker.EndPoint(BrokerEndPoint.ClusterListener) is { } endPoint ? Of(endPoint.Host, endPoint.Port) : null;
 }
 
-/// <summary>Who is in the Akka cluster and who of them is reached, at one moment.</summary>
+/// <summary>Who is in the Akka cluster and whom of them this node itself reaches, at one moment.</summary>
+/// <remarks>
+/// Gossip also tells whom others do not reach. That counts only for members that this node does not watch: of two nodes whose link to each
+/// other is cut each says that the other is away, and a leader that reaches both must lose neither.
+/// </remarks>
 internal sealed class Presence
 {
-    private readonly HashSet<Address> _present;
-    private readonly HashSet<Address> _unreachable;
+    private readonly HashSet<Address> _reached = [];
+    private readonly HashSet<Address> _unreachable = [];
 
-    private Presence(ClusterEvent.CurrentClusterState state, Address self)
+    private Presence(Cluster cluster)
     {
-        _unreachable = [.. state.Unreachable.Select(member => member.Address)];
-        _present = [.. state.Members.Where(member => member.Status is not (MemberStatus.Down or MemberStatus.Exiting or MemberStatus.Removed)).Select(member => member.Address)];
-        _present.ExceptWith(_unreachable);
+        var state = cluster.State;
+        foreach (var member in state.Members.Where(member => member.Status is not (MemberStatus.Down or MemberStatus.Exiting or MemberStatus.Removed)))
+        {
+            var detector = cluster.FailureDetector;
+            var isReached = detector.IsMonitoring(member.Address)
+                ? detector.IsAvailable(member.Address)
+                : state.Unreachable.All(other => other.Address != member.Address);
+            (isReached ? _reached : _unreachable).Add(member.Address);
+        }
+
         // Also before it is in any cluster.
-        _present.Add(self);
+        _reached.Add(cluster.SelfAddress);
+        _unreachable.Remove(cluster.SelfAddress);
     }
 
     public IReadOnlySet<Address> Unreachable => _unreachable;
 
-    public static Presence In(ActorSystem system) => new(Cluster.Get(system).State, Cluster.Get(system).SelfAddress);
+    public static Presence SeenFrom(ActorSystem system) => new(Cluster.Get(system));
 
-    public bool Has(BrokerRegistration broker) => NodeAddress.Of(broker) is { } address && _present.Contains(address);
+    public bool Has(BrokerRegistration broker) => NodeAddress.Of(broker) is { } address && _reached.Contains(address);
 }

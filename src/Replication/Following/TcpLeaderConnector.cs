@@ -147,12 +147,19 @@ public sealed class TcpLeaderConnector(int brokerId) : ILeaderConnector
                 throw new InvalidDataException($"The leader announces an answer of {length} bytes.");
             }
 
-            if (length > _frame.Length)
+            // It grows with what arrives, not with what is announced: who answers at that address may be anybody.
+            for (var read = 0; read < length;)
             {
-                _frame = new byte[length];
+                if (read == _frame.Length)
+                {
+                    Array.Resize(ref _frame, (int)Math.Min(length, 2L * _frame.Length));
+                }
+
+                var part = Math.Min(length, _frame.Length) - read;
+                await _stream.ReadExactlyAsync(_frame.AsMemory(read, part), token).ConfigureAwait(false);
+                read += part;
             }
 
-            await _stream.ReadExactlyAsync(_frame.AsMemory(0, length), token).ConfigureAwait(false);
             return length;
         }
     }

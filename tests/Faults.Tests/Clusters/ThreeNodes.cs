@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Milena.Model;
 using Milena.Protocol;
@@ -13,7 +12,7 @@ public sealed class ThreeNodes : IDisposable
     private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(10);
 
     private readonly NodeProcess[] _nodes = [.. Enumerable.Range(0, 3).Select(_ => new NodeProcess())];
-    private readonly int[] _clusterPorts = [.. Enumerable.Range(0, 3).Select(_ => FreePairOfPorts())];
+    private readonly int[] _clusterPorts = [.. Enumerable.Range(0, 3).Select(_ => FreePorts.InARow(2))];
 
     public IReadOnlyList<NodeProcess> Nodes => _nodes;
 
@@ -121,33 +120,6 @@ public sealed class ThreeNodes : IDisposable
         const string said = "leads the metadata quorum in epoch ";
         var at = output.LastIndexOf(said, StringComparison.Ordinal);
         return at < 0 ? -1 : int.Parse(string.Concat(output[(at + said.Length)..].TakeWhile(char.IsAsciiDigit)), System.Globalization.CultureInfo.InvariantCulture);
-    }
-
-    /// <summary>The quorum listens one port above the cluster's.</summary>
-    private static int FreePairOfPorts()
-    {
-        while (true)
-        {
-            var first = Random.Shared.Next(20_000, 30_000);
-            if (IsFree(first) && IsFree(first + 1))
-            {
-                return first;
-            }
-        }
-    }
-
-    private static bool IsFree(int port)
-    {
-        try
-        {
-            using var probe = new TcpListener(IPAddress.Loopback, port);
-            probe.Start();
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 }
 

@@ -52,6 +52,20 @@ public sealed class Brokers_and_producers
         Assert.Equal(expected, Response(RegisterBrokerDecision.Decide(image, second, context, 43, "cluster")).ErrorCode);
     }
 
+    [Theory]
+    [InlineData(true, true, ErrorCode.InvalidRegistration)]
+    [InlineData(true, false, ErrorCode.None)]
+    [InlineData(false, true, ErrorCode.None)]
+    public void A_broker_with_an_emptied_disk_is_not_taken_for_the_last_complete_copy(bool hasNewDirectories, bool isLastInSync, ErrorCode expected)
+    {
+        var image = Images.Of([.. Register(MetadataImage.Empty, Request()).Records])
+            .Apply(Images.Broker(2), Images.Topic("orders", Images.Orders), Images.Partition(Images.Orders, 0, 1, 2))
+            .Apply(new PartitionChangeRecord { TopicId = Images.Orders, PartitionId = 0, Isr = isLastInSync ? [1] : [1, 2] });
+        var request = Request();
+        request.LogDirs = hasNewDirectories ? [Images.Orders] : [Images.Orders, Images.Payments];
+        Assert.Equal(expected, Response(Register(image, request)).ErrorCode);
+    }
+
     [Fact]
     public void A_new_incarnation_leads_again_only_once_it_has_caught_up()
     {
