@@ -145,6 +145,7 @@ public sealed class MilenaNode : IAsyncDisposable
         else
         {
             // Its logs were not all opened, so it must not be called cleanly left.
+            _replicas.Dispose();
             _directories.Dispose();
         }
     }

@@ -3,10 +3,10 @@ using Milena.Storage;
 
 namespace Milena.Replication;
 
-/// <summary>Flushes logs on a thread of its own: an fsync takes as long as the disk likes, and nothing else may wait for it.</summary>
+/// <summary>Waits for the disk on a thread of its own: an fsync takes as long as the disk likes, and no actor and no pooled thread may wait for it.</summary>
 internal sealed class Flusher : IDisposable
 {
-    private readonly BlockingCollection<Log> _due = [];
+    private readonly BlockingCollection<Action> _due = [];
     private readonly ConcurrentDictionary<Log, bool> _queued = new();
     private readonly Thread _thread;
 
@@ -21,8 +21,18 @@ internal sealed class Flusher : IDisposable
     {
         if (!_due.IsAddingCompleted && _queued.TryAdd(log, true))
         {
-            _due.Add(log);
+            _due.Add(() => Flush(log));
         }
+    }
+
+    /// <summary>Does something that waits for the disk, after what is queued already.</summary>
+    /// <returns>Ends as <paramref name="action"/> does.</returns>
+    /// <exception cref="InvalidOperationException">The node ends.</exception>
+    public Task RunAsync(Action action)
+    {
+        var task = new Task(action, TaskCreationOptions.RunContinuationsAsynchronously);
+        _due.Add(task.RunSynchronously);
+        return task;
     }
 
     /// <summary>Finishes what is queued.</summary>
@@ -30,22 +40,26 @@ internal sealed class Flusher : IDisposable
     {
         _due.CompleteAdding();
         _thread.Join();
-        _due.Dispose();
     }
 
     private void Run()
     {
-        foreach (var log in _due.GetConsumingEnumerable())
+        foreach (var action in _due.GetConsumingEnumerable())
         {
-            _queued.TryRemove(log, out _);
-            try
-            {
-                log.Flush();
-            }
-            catch (Exception e) when (e is LogIOException or ObjectDisposedException)
-            {
-                // The log has told the error sink, which takes the directory offline; one that was closed meanwhile is flushed already.
-            }
+            action();
+        }
+    }
+
+    private void Flush(Log log)
+    {
+        _queued.TryRemove(log, out _);
+        try
+        {
+            log.Flush();
+        }
+        catch (Exception e) when (e is LogIOException or ObjectDisposedException)
+        {
+            // The log has told the error sink, which takes the directory offline; one that was closed meanwhile is flushed already.
         }
     }
 }

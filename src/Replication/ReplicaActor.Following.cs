@@ -69,7 +69,7 @@ public sealed partial class ReplicaActor
         return default;
     });
 
-    private void OnTruncate(Truncate truncate) => Brought(truncate.At, truncate.Reply, () =>
+    private Task OnTruncateAsync(Truncate truncate) => BroughtAsync(truncate.At, truncate.Reply, async () =>
     {
         var log = _replica.Log;
         // Where this log has not the leader's epoch, what it has of later ones goes first, and the next fetch asks for an earlier one.
@@ -77,17 +77,17 @@ public sealed partial class ReplicaActor
         var offset = own == EpochEnd.Unknown ? truncate.EndOffset
             : own.Epoch == truncate.Epoch ? Math.Min(own.EndOffset, truncate.EndOffset)
             : own.EndOffset;
-        TruncateTo(Math.Clamp(offset, 0, log.LogEndOffset), truncate.At.LeaderEpoch);
+        await TruncateToAsync(Math.Clamp(offset, 0, log.LogEndOffset), truncate.At.LeaderEpoch);
         return default;
     });
 
-    private void OnStartOver(StartOver start) => Brought(start.At, start.Reply, () =>
+    private Task OnStartOverAsync(StartOver start) => BroughtAsync(start.At, start.Reply, async () =>
     {
         if (start.LeaderLogStartOffset > _replica.Log.LogEndOffset)
         {
             _logger.Warning("{0}: the leader of epoch {1} starts at {2}, beyond the end {3} of this log, which starts over there",
                 _replica.TopicPartition, start.At.LeaderEpoch, start.LeaderLogStartOffset, _replica.Log.LogEndOffset);
-            _replica.Log.TruncateFullyAndStartAt(start.LeaderLogStartOffset);
+            await _host.TruncateAsync(_replica.Log, log => log.TruncateFullyAndStartAt(start.LeaderLogStartOffset));
             ScheduleFileDeletion();
             _replica.HighWatermark = Math.Max(_replica.HighWatermark, start.LeaderLogStartOffset);
         }
@@ -96,32 +96,66 @@ public sealed partial class ReplicaActor
     });
 
     /// <summary>Does what a fetcher asks for, unless the replica has another role or another place by now.</summary>
-    private void Brought(FetchPosition at, TaskCompletionSource<FollowResult> reply, Func<FollowResult> action)
+    private async Task BroughtAsync(FetchPosition at, TaskCompletionSource<FollowResult> reply, Func<Task<FollowResult>> action)
     {
-        var leadership = _replica.Leadership;
-        if (leadership.IsLeader || leadership.IsOffline || leadership.Epoch != at.LeaderEpoch)
+        if (Refuse(at, reply))
         {
-            reply.SetResult(new FollowResult(ErrorCode.None, null));
-            return;
-        }
-
-        if (_replica.Log.LogEndOffset != at.Offset)
-        {
-            reply.SetResult(new FollowResult(ErrorCode.None, Position));
             return;
         }
 
         try
         {
-            var result = action();
-            reply.SetResult(result.Error == ErrorCode.None ? result with { Next = Position } : result);
+            Answer(reply, await action());
         }
         catch (LogIOException e)
         {
-            _logger.Error(e, "{0} cannot be written in epoch {1}", _replica.TopicPartition, leadership.Epoch);
-            reply.SetResult(new FollowResult(ErrorCode.KafkaStorageError, null));
-            GiveUpDisk();
+            GiveUpDisk(reply, e);
         }
+    }
+
+    private void Brought(FetchPosition at, TaskCompletionSource<FollowResult> reply, Func<FollowResult> action)
+    {
+        if (Refuse(at, reply))
+        {
+            return;
+        }
+
+        try
+        {
+            Answer(reply, action());
+        }
+        catch (LogIOException e)
+        {
+            GiveUpDisk(reply, e);
+        }
+    }
+
+    private bool Refuse(FetchPosition at, TaskCompletionSource<FollowResult> reply)
+    {
+        var leadership = _replica.Leadership;
+        if (leadership.IsLeader || leadership.IsOffline || leadership.Epoch != at.LeaderEpoch)
+        {
+            reply.SetResult(new FollowResult(ErrorCode.None, null));
+            return true;
+        }
+
+        if (_replica.Log.LogEndOffset != at.Offset)
+        {
+            reply.SetResult(new FollowResult(ErrorCode.None, Position));
+            return true;
+        }
+
+        return false;
+    }
+
+    private void Answer(TaskCompletionSource<FollowResult> reply, FollowResult result) =>
+        reply.SetResult(result.Error == ErrorCode.None ? result with { Next = Position } : result);
+
+    private void GiveUpDisk(TaskCompletionSource<FollowResult> reply, LogIOException error)
+    {
+        _logger.Error(error, "{0} cannot be written in epoch {1}", _replica.TopicPartition, _replica.Leadership.Epoch);
+        reply.SetResult(new FollowResult(ErrorCode.KafkaStorageError, null));
+        GiveUpDisk();
     }
 
     /// <summary>A leader whose log starts within a batch sends the whole batch; an empty log that is to start there starts with it.</summary>
@@ -138,10 +172,19 @@ public sealed partial class ReplicaActor
         }
     }
 
-    private void TruncateTo(long offset, int leaderEpoch)
+    private async Task TruncateToAsync(long offset, int leaderEpoch)
     {
         var log = _replica.Log;
-        if (log.TruncateTo(offset))
+        var end = log.LogEndOffset;
+        if (offset == end)
+        {
+            // Only epochs go, which wrote nothing.
+            log.TruncateTo(offset);
+            return;
+        }
+
+        await _host.TruncateAsync(log, one => one.TruncateTo(offset));
+        if (log.LogEndOffset < end)
         {
             ScheduleFileDeletion();
             _logger.Info("{0}: cut at {1}, where the log of the leader of epoch {2} parts from it", _replica.TopicPartition, log.LogEndOffset, leaderEpoch);

@@ -88,8 +88,8 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
         Command<IsrAnswered>(OnIsrAnswered);
         Command<PendingDue>(_ => OnPendingDue());
         Command<AppendFetched>(OnAppendFetched);
-        Command<Truncate>(OnTruncate);
-        Command<StartOver>(OnStartOver);
+        CommandAsync<Truncate>(OnTruncateAsync);
+        CommandAsync<StartOver>(OnStartOverAsync);
     }
 
     public override string PersistenceId { get; }

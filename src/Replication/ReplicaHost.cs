@@ -8,7 +8,7 @@ using Milena.Storage;
 namespace Milena.Replication;
 
 /// <summary>What this broker's replica actors stand on: their logs, the settings in force, and where they are found.</summary>
-public sealed class ReplicaHost
+public sealed class ReplicaHost : IDisposable
 {
     private readonly MetadataStore _metadata;
     private readonly LogSettingsSource _settings;
@@ -145,6 +145,18 @@ public sealed class ReplicaHost
         }
     }
 
+    /// <summary>
+    /// Takes records away from a log so that no crash brings them back: what its leader sends next may lie where they lay, and the epochs
+    /// that are noted for the one would vouch for the other.
+    /// </summary>
+    /// <returns>Fails with <see cref="LogIOException"/> when the disk refuses.</returns>
+    public Task TruncateAsync(Log log, Action<Log> truncation) => _flusher.RunAsync(() =>
+    {
+        truncation(log);
+        log.Flush();
+        LogDirectories.Holding(log.TopicPartition)?.LowerRecoveryPoint(log.TopicPartition);
+    });
+
     /// <summary>Writes the checkpoint files from which the next start goes on. Blocks for the disk.</summary>
     public void WriteCheckpoints()
     {
@@ -167,8 +179,7 @@ public sealed class ReplicaHost
     /// <summary>Closes all logs; a directory that stayed whole is marked as cleanly left. No replica actor may run any more.</summary>
     public void Close()
     {
-        StopTalking();
-        _flusher.Dispose();
+        Dispose();
         WriteCheckpoints();
         foreach (var directory in LogDirectories.All)
         {
@@ -181,6 +192,13 @@ public sealed class ReplicaHost
     {
         Fetchers.Dispose();
         Proposals.Dispose();
+    }
+
+    /// <summary>Ends its threads, once what is under way on the disk is done. Its logs stay open, and nothing more is written.</summary>
+    public void Dispose()
+    {
+        StopTalking();
+        _flusher.Dispose();
     }
 
     private Log? FindLog(ReplicaId id) =>

@@ -83,10 +83,13 @@ public sealed class LeaderEpochs
         return null;
     }
 
-    internal void TruncateFromEnd(long endOffset)
+    /// <returns>True when an epoch went.</returns>
+    internal bool TruncateFromEnd(long endOffset, bool write = true)
     {
         var kept = _starts.RemoveAll(start => start.StartOffset >= endOffset);
-        if (kept.Length != _starts.Length) Replace(kept);
+        if (kept.Length == _starts.Length) return false;
+        Replace(kept, write);
+        return true;
     }
 
     /// <summary>The epoch that covers <paramref name="startOffset"/> now begins there; earlier ones go.</summary>
@@ -119,10 +122,10 @@ public sealed class LeaderEpochs
         if (_unsynced) Write(sync: true);
     }
 
-    private void Replace(ImmutableArray<EpochStart> starts)
+    private void Replace(ImmutableArray<EpochStart> starts, bool write = true)
     {
         _starts = starts;
-        Write(sync: false);
+        if (write) Write(sync: false);
     }
 
     private bool TryLoad()

@@ -36,6 +36,7 @@ public sealed class LogDirectory : IDisposable
     private readonly Lock _writing = new();
     private readonly Lock _opening = new();
     private readonly ConcurrentDictionary<TopicPartition, Log> _logs = new();
+    private ImmutableDictionary<TopicPartition, long> _checkpointedRecoveryPoints;
     private bool _closed;
 
     private LogDirectory(string path, MetaProperties identity, LogEnvironment environment, IDisposable directoryLock)
@@ -48,6 +49,7 @@ public sealed class LogDirectory : IDisposable
         _logStartOffsetFile = new OffsetCheckpoint(environment.Disk, path, OffsetCheckpoint.LogStartOffsets, environment.Logger);
         _highWatermarkFile = new OffsetCheckpoint(environment.Disk, path, OffsetCheckpoint.HighWatermarks, environment.Logger);
         _recoveryPoints = _recoveryPointFile.Read();
+        _checkpointedRecoveryPoints = _recoveryPoints.ToImmutableDictionary();
         _logStartOffsets = _logStartOffsetFile.Read();
         HighWatermarks = _highWatermarkFile.Read();
         var marker = Path.Combine(path, CleanShutdownFile);
@@ -164,17 +166,43 @@ public sealed class LogDirectory : IDisposable
     /// <summary>The volume's size and what is left of it, for DescribeLogDirs (KIP-827).</summary>
     public (long TotalBytes, long UsableBytes) Space() => Guarded(() => _environment.Disk.Space(FullPath));
 
-    /// <summary>Writes how far each log is durable. Also due after a log was truncated, before its new records are acknowledged.</summary>
-    public void WriteRecoveryPoints() => Checkpoint(_recoveryPointFile, log => log.RecoveryPoint);
+    /// <summary>Writes how far each log is durable.</summary>
+    public void WriteRecoveryPoints() => Guarded(() =>
+    {
+        lock (_writing)
+        {
+            var points = _logs.Values.ToImmutableDictionary(log => log.TopicPartition, log => log.RecoveryPoint);
+            WriteInOrder(_recoveryPointFile, points);
+            _checkpointedRecoveryPoints = points;
+        }
+    });
+
+    /// <summary>Due after a truncation, before anything is appended where the records were that it took away: the next start must not take
+    /// for durable what lies there then.</summary>
+    public void LowerRecoveryPoint(TopicPartition topicPartition)
+    {
+        lock (_writing)
+        {
+            if (!_logs.TryGetValue(topicPartition, out var log) || _checkpointedRecoveryPoints.GetValueOrDefault(topicPartition) <= log.RecoveryPoint) return;
+        }
+        WriteRecoveryPoints();
+    }
 
     /// <summary>Writes the start of each log that does not begin with its first segment.</summary>
-    public void WriteLogStartOffsets() =>
-        Checkpoint(_logStartOffsetFile, log => log.LogStartOffset > log.FirstSegmentOffset ? log.LogStartOffset : null);
+    public void WriteLogStartOffsets() => Guarded(() =>
+    {
+        lock (_writing)
+        {
+            WriteInOrder(
+                _logStartOffsetFile,
+                _logs.Values.Where(log => log.LogStartOffset > log.FirstSegmentOffset).Select(log => KeyValuePair.Create(log.TopicPartition, log.LogStartOffset)));
+        }
+    });
 
     public void WriteHighWatermarks(IEnumerable<KeyValuePair<TopicPartition, long>> highWatermarks) =>
         Guarded(() =>
         {
-            lock (_writing) _highWatermarkFile.Write(highWatermarks.OrderBy(entry => entry.Key.ToString(), StringComparer.Ordinal));
+            lock (_writing) WriteInOrder(_highWatermarkFile, highWatermarks);
         });
 
     /// <summary>Closes every log, writes the checkpoints and, when all went well, the clean-shutdown marker; then lets the directory go.</summary>
@@ -278,18 +306,8 @@ public sealed class LogDirectory : IDisposable
         });
     }
 
-    private void Checkpoint(OffsetCheckpoint file, Func<Log, long?> offset) => Guarded(() =>
-    {
-        lock (_writing)
-        {
-            file.Write(
-                from log in _logs.Values
-                orderby log.TopicPartition.Topic, log.TopicPartition.Partition
-                let value = offset(log)
-                where value is not null
-                select KeyValuePair.Create(log.TopicPartition, value.Value));
-        }
-    });
+    private static void WriteInOrder(OffsetCheckpoint file, IEnumerable<KeyValuePair<TopicPartition, long>> offsets) =>
+        file.Write(offsets.OrderBy(entry => entry.Key.Topic, StringComparer.Ordinal).ThenBy(entry => entry.Key.Partition));
 
     private void Guarded(Action action) => Guarded(() =>
     {

@@ -110,7 +110,7 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
                 continue;
             }
             var checkBatches = i >= firstUnchecked || last;
-            if (i == firstUnchecked) LoadProducersBefore(segment);
+            if (i == firstUnchecked) StartCheckingAt(segment);
             var limit = last ? long.MaxValue : _segments[i + 1].BaseOffset;
             var intact = Rebuild(segment, checkBatches, replay: i >= firstUnchecked, limit, out logEndOffset);
             if (intact && !EndsTooEarly(i, checkBatches, logEndOffset)) continue;
@@ -121,9 +121,11 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         return logEndOffset;
     }
 
-    // Snapshots from here on were taken of records that a crash may have replaced.
-    private void LoadProducersBefore(Segment segment)
+    // Snapshots and epochs from here on were noted of records that a crash may have taken away, or replaced by those that a truncation
+    // had taken away before: only the batches tell.
+    private void StartCheckingAt(Segment segment)
     {
+        _epochsChanged |= _epochs.TruncateFromEnd(segment.BaseOffset, write: false);
         DeleteSnapshotsAbove(segment.BaseOffset);
         new ProducerRebuild(environment, folder, _segments, _producers).Run(segment.BaseOffset, force: true);
         _producersLoaded = true;
@@ -189,7 +191,7 @@ internal sealed class LogLoader(string folder, LogSettings settings, LogEnvironm
         var scanner = new BatchScanner(segment.File, 0, segment.Size, buffer);
         endOffset = segment.BaseOffset;
         var valid = 0;
-        var epoch = int.MinValue;
+        var epoch = replay ? _epochs.Latest ?? int.MinValue : int.MinValue;
         string? fault = null;
         while (fault is null && scanner.MoveNext())
         {

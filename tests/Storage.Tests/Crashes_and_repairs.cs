@@ -15,6 +15,39 @@ public sealed class Crashes_and_repairs
     [MemberData(nameof(Seeds))]
     public void The_log_is_a_prefix_of_what_was_appended_and_what_was_synced_survives(int seed) => new Run(seed).Go();
 
+    [Fact]
+    public void What_a_crash_brings_back_has_the_epochs_of_its_batches_whatever_was_noted_of_those_that_replaced_it()
+    {
+        var fixture = new LogFixture();
+        fixture.Append(Batches.Plain(5), leaderEpoch: 1);
+        fixture.Log.Dispose();
+        // The records that an earlier leader had written were cut at 1, and others appended there: of all that only the epochs reached the disk.
+        fixture.Disk.SetContent(Path.Combine(LogFixture.Folder, LogFiles.LeaderEpochs), "0\n2\n0 0\n2 1\n"u8.ToArray());
+        var log = fixture.Open(cleanShutdown: false);
+        Assert.Equal(new EpochStart(1, 0), Assert.Single(log.LeaderEpochs.Starts));
+        Assert.Equal(5, log.LogEndOffset);
+        log.Close();
+        Assert.Equal(new EpochStart(1, 0), Assert.Single(fixture.Open(cleanShutdown: true).LeaderEpochs.Starts));
+    }
+
+    [Fact]
+    public void A_segment_of_an_earlier_epoch_than_the_one_before_it_is_what_a_truncation_took_away()
+    {
+        var fixture = new LogFixture(new LogSettings { SegmentBytes = 150 });
+        fixture.Append(Batches.Plain(2), leaderEpoch: 2);
+        var old = new LogFixture(fixture.Settings);
+        old.Append(Batches.Plain(2), leaderEpoch: 1);
+        old.Append(Batches.Plain(3), leaderEpoch: 1);
+        Assert.Equal(2, old.Log.SegmentCount);
+        fixture.Log.Dispose();
+        var second = LogFiles.Path(LogFixture.Folder, 2, LogFiles.LogSuffix);
+        fixture.Disk.SetContent(second, old.Disk.Content(second));
+        var log = fixture.Open(cleanShutdown: false);
+        Assert.Equal(2, log.LogEndOffset);
+        Assert.Contains("earlier leader epoch", log.Recovery.CutReason, StringComparison.Ordinal);
+        Assert.Equal(new EpochStart(2, 0), Assert.Single(log.LeaderEpochs.Starts));
+    }
+
     private sealed class Run
     {
         private readonly LogFixture _fixture;

@@ -1,3 +1,4 @@
+using System.Text;
 using Milena.Model;
 using Milena.Testing;
 
@@ -115,6 +116,21 @@ public sealed class Log_directories : IDiskErrorSink
         Assert.InRange(again.Logs[Orders].LogEndOffset, 10, 20);
         Assert.InRange(again.Logs[Orders].Recovery.SegmentsChecked, 1, 4);
         Assert.Equal(again.Logs[Orders].Recovery.IsClean, !report.Repaired.ContainsKey(Orders));
+    }
+
+    [Fact]
+    public void After_a_truncation_the_checkpoint_vouches_no_more_for_what_it_took_away()
+    {
+        var directory = Open();
+        directory.LoadLogs(_ => new LogSettings(), 1);
+        var log = directory.OpenLog(Orders, new LogSettings());
+        for (var i = 0; i < 10; i++) log.Append(Batches.Plain(), 0);
+        log.Flush();
+        directory.WriteRecoveryPoints();
+        log.TruncateTo(4);
+        log.Flush();
+        directory.LowerRecoveryPoint(Orders);
+        Assert.Contains("orders 0 4", Encoding.UTF8.GetString(_disk.Content(Path.Combine(Folder, OffsetCheckpoint.RecoveryPoints))), StringComparison.Ordinal);
     }
 
     [Fact]

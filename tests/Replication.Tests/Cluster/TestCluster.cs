@@ -106,8 +106,8 @@ internal sealed class TestCluster : IAsyncDisposable
     {
         var registration = Controller.Find(partition);
         var replicas = Nodes.Values.Select(node => node.Find(partition) is { } replica
-            ? $"{node.Id}: {replica.Leadership}, {replica.Log.LogStartOffset} to {replica.Log.LogEndOffset}, high watermark {replica.HighWatermark}, epochs {string.Join(' ', replica.Log.LeaderEpochs.Starts)}"
-            : $"{node.Id}: not there");
+            ? $"{node.Id}: {replica.Leadership}, {replica.Log.LogStartOffset} to {replica.Log.LogEndOffset}, high watermark {replica.HighWatermark}, epochs {string.Join(' ', replica.Log.LeaderEpochs.Starts)}\n{node.Said}"
+            : $"{node.Id}: not there\n{node.Said}");
         return $"leader {registration.Leader} in epoch {registration.LeaderEpoch}, partition epoch {registration.PartitionEpoch}, in sync {string.Join(", ", registration.Isr)}\n" + string.Join('\n', replicas);
     }
 

@@ -21,7 +21,8 @@ internal sealed class TestNode : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private static readonly Config Akka = ConfigurationFactory.ParseString("""
-        akka.loglevel = OFF
+        akka.loglevel = WARNING
+        akka.loggers = []
         akka.stdout-loglevel = OFF
         akka.log-dead-letters = off
         akka.persistence.journal.plugin = "akka.persistence.journal.milena-replica"
@@ -47,8 +48,9 @@ internal sealed class TestNode : IAsyncDisposable
             : throw new InvalidOperationException(problem));
         var configs = new ConfigResolver(settings, id);
         Host = new ReplicaHost(
-            id, _directories, Metadata, configs, new Link(id, controller, network), network.ConnectorOf(id), TimeProvider.System, NullLogger.Instance);
+            id, _directories, Metadata, configs, new Link(id, controller, network), network.ConnectorOf(id), TimeProvider.System, Said);
         _system = ActorSystem.Create($"node-{id}", Akka);
+        Said.Hear(_system);
         ReplicaHostExtension.Install(_system, Host);
         Context = new BrokerContext(id, "cluster", settings, configs, Metadata, new ControllerClient(), Host, TimeProvider.System, NullLoggerFactory.Instance);
         Dispatcher = new RequestDispatcher(
@@ -56,6 +58,8 @@ internal sealed class TestNode : IAsyncDisposable
     }
 
     public int Id { get; }
+
+    public Said Said { get; } = new();
 
     public MetadataStore Metadata { get; } = new();
 
@@ -109,6 +113,7 @@ internal sealed class TestNode : IAsyncDisposable
     {
         Host.StopTalking();
         await _system.Terminate().WaitAsync(Patience);
+        Host.Dispose();
         _directories.Dispose();
     }
 
