@@ -30,8 +30,14 @@ public sealed class TopicAutoCreation(BrokerContext broker)
         }
     }
 
-    private CreateTopicsRequest.CreatableTopic Describe(string name) => name == TopicNames.ConsumerOffsets
-        ? new()
+    private CreateTopicsRequest.CreatableTopic Describe(string name)
+    {
+        if (name != TopicNames.ConsumerOffsets)
+        {
+            return new() { Name = name, NumPartitions = -1, ReplicationFactor = -1 };
+        }
+
+        var topic = new CreateTopicsRequest.CreatableTopic
         {
             Name = name,
             NumPartitions = broker.Settings.GetInt("offsets.topic.num.partitions"),
@@ -42,10 +48,16 @@ public sealed class TopicAutoCreation(BrokerContext broker)
                 new() { Name = "compression.type", Value = "producer" },
                 new() { Name = "segment.bytes", Value = broker.Settings.GetString("offsets.topic.segment.bytes") },
             ],
+        };
+        if (topic.ReplicationFactor >= InternalTopics.FactorOfTwoInSync)
+        {
+            topic.Configs.Add(new() { Name = InternalTopics.MinInSyncReplicas, Value = "2" });
         }
-        : new() { Name = name, NumPartitions = -1, ReplicationFactor = -1 };
 
-    /// <summary>A cluster smaller than the wanted factor gets what it has: one node alone must be able to keep offsets.</summary>
+        return topic;
+    }
+
+    /// <summary>A cluster smaller than the wanted factor gets what it has, and more when there are more brokers: one node alone must be able to keep offsets.</summary>
     private short InternalReplicationFactor(string setting) =>
         (short)Math.Clamp(broker.Image.Brokers.Values.Count(one => !one.Fenced), 1, broker.Settings.GetInt(setting));
 }

@@ -36,6 +36,8 @@ internal static class BrokerHandlers
             new DescribeLogDirsHandler(context),
             new ElectLeadersHandler(context),
             new UnregisterBrokerHandler(context),
+            new AlterPartitionReassignmentsHandler(context),
+            new ListPartitionReassignmentsHandler(context),
             new FindCoordinatorHandler(context, groups, autoCreation),
             .. MembershipHandlers.All(groups),
             new OffsetCommitHandler(context, groups),

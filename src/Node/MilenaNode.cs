@@ -81,6 +81,9 @@ public sealed class MilenaNode : IAsyncDisposable
     /// <summary>The node's actor system; for tests that do to it what other nodes do.</summary>
     internal ActorSystem System => _system;
 
+    /// <summary>The node's replicas; for tests that look what they hold.</summary>
+    internal ReplicaHost Replicas => _replicas;
+
     /// <param name="stopping">Ends the wait for other nodes.</param>
     /// <returns>The node, ready for clients; or one that ended by itself before it was, which <see cref="Ended"/> tells.</returns>
     /// <exception cref="StartupException">A port is taken, or the data directory cannot be used: one line that says what to do.</exception>

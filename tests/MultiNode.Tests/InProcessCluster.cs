@@ -75,6 +75,26 @@ public sealed class InProcessCluster : IAsyncDisposable
         TopicData = [new() { Name = topic, PartitionData = [new() { Records = new Records(Batches.Plain()) }] }],
     }).Responses[0].PartitionResponses[0].ErrorCode;
 
+    /// <returns>What was answered for the one partition of the topic.</returns>
+    public ErrorCode Reassign(int askedAt, string topic, params int[]? replicas) => Ask<AlterPartitionReassignmentsResponse>(askedAt, ApiKey.AlterPartitionReassignments, 1, new AlterPartitionReassignmentsRequest
+    {
+        TimeoutMs = 20_000,
+        Topics = [new() { Name = topic, Partitions = [new() { Replicas = replicas is null ? null : [.. replicas] }] }],
+    }).Responses[0].Partitions[0].ErrorCode;
+
+    public ListPartitionReassignmentsResponse Reassignments(int askedAt) =>
+        Ask<ListPartitionReassignmentsResponse>(askedAt, ApiKey.ListPartitionReassignments, 0, new ListPartitionReassignmentsRequest { Topics = null });
+
+    public string? SettingOf(int askedAt, string topic, string name) => Ask<DescribeConfigsResponse>(askedAt, ApiKey.DescribeConfigs, 4, new DescribeConfigsRequest
+    {
+        Resources = [new() { ResourceType = 2, ResourceName = topic, ConfigurationKeys = [name] }],
+    }).Results[0].Configs[0].Value;
+
+    public FindCoordinatorResponse FindCoordinator(int askedAt, string group) =>
+        Ask<FindCoordinatorResponse>(askedAt, ApiKey.FindCoordinator, 3, new FindCoordinatorRequest { Key = group });
+
+    public bool HasFolder(int id, string name) => Directory.Exists(Path.Combine(_folder.FullName, $"{id}", name));
+
     public async Task UntilAsync(Func<bool> condition, string what)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));

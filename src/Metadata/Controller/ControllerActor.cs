@@ -16,7 +16,7 @@ namespace Milena.Metadata.Controller;
 /// actor fails all that wait and stops; a new one starts from the committed image when the node leads again. It is never restarted, as
 /// that would be on the image it once began with. A decision that throws is a bug of that decision: its request fails, and nothing else.
 /// </remarks>
-public sealed class ControllerActor : ReceiveActor
+public sealed class ControllerActor : ReceiveActor, IWithTimers
 {
     /// <summary>Decide on a request in Kafka's own form: CreateTopics, AllocateProducerIds, BrokerRegistration and so on.</summary>
     /// <param name="Reply">Completed once. Fails with <see cref="NotControllerException"/> where this node may not decide any more.</param>
@@ -24,6 +24,20 @@ public sealed class ControllerActor : ReceiveActor
 
     /// <summary>The metadata is committed up to the image's offset, and applied on this node.</summary>
     public sealed record Applied(MetadataImage Image) : INoSerializationVerificationNeeded;
+
+    /// <summary>Look whether something is due that nobody asks for.</summary>
+    public sealed record TendInternalTopics : INoSerializationVerificationNeeded
+    {
+        public static TendInternalTopics Instance { get; } = new();
+    }
+
+    /// <summary>Give leaders back to the preferred replicas.</summary>
+    public sealed record BalanceLeaders : INoSerializationVerificationNeeded
+    {
+        public static BalanceLeaders Instance { get; } = new();
+    }
+
+    private static readonly TimeSpan TendInterval = TimeSpan.FromSeconds(1);
 
     private readonly IMetadataLog _log;
     private readonly ControllerContext _context;
@@ -40,11 +54,27 @@ public sealed class ControllerActor : ReceiveActor
         _applied = image.Offset;
         Receive<Decide>(OnDecide);
         Receive<Applied>(OnApplied);
+        Receive<TendInternalTopics>(_ => Do(InternalTopics.Tend));
+        Receive<BalanceLeaders>(_ => Do(ElectLeadersDecision.Balance));
     }
+
+    public ITimerScheduler? Timers { get; set; }
 
     /// <param name="epoch">The epoch in which this node leads the quorum.</param>
     public static Props Props(IMetadataLog log, MetadataImage image, ControllerContext context, string clusterId, int epoch) =>
         Akka.Actor.Props.Create(() => new ControllerActor(log, image, context, clusterId, epoch));
+
+    protected override void PreStart()
+    {
+        Timers!.StartPeriodicTimer(TendInternalTopics.Instance, TendInternalTopics.Instance, TendInterval);
+        if (_context.Settings.GetBool("auto.leader.rebalance.enable"))
+        {
+            Timers.StartPeriodicTimer(
+                BalanceLeaders.Instance, BalanceLeaders.Instance, TimeSpan.FromSeconds(_context.Settings.GetLong("leader.imbalance.check.interval.seconds")));
+        }
+
+        base.PreStart();
+    }
 
     protected override void PostStop()
     {
@@ -65,24 +95,47 @@ public sealed class ControllerActor : ReceiveActor
             return;
         }
 
+        if (Write(decision.Records) is var (offset, failure) && failure is null)
+        {
+            Answer(offset, decision.Response, decide.Reply);
+        }
+        else
+        {
+            decide.Reply.SetException(failure);
+        }
+    }
+
+    /// <summary>What the controller does of its own accord.</summary>
+    private void Do(Func<MetadataImage, ControllerContext, IReadOnlyList<IMessage>> what)
+    {
+        if (what(_latest, _context) is { Count: > 0 } records)
+        {
+            _logger.Info("Epoch {0}: {1} records by {2}", _epoch, records.Count, what.Method.DeclaringType?.Name);
+            Write(records);
+        }
+    }
+
+    /// <returns>The offset of the last record; with a failure all that wait have failed, and this controller is at its end.</returns>
+    private (long Offset, Exception? Failure) Write(IReadOnlyList<IMessage> records)
+    {
         try
         {
-            var offset = _log.Append(_epoch, decision.Records);
+            var offset = _log.Append(_epoch, records);
             var delta = new MetadataDelta(_latest);
-            foreach (var record in decision.Records)
+            foreach (var record in records)
             {
                 delta.Replay(record);
             }
 
             _latest = delta.Apply(offset, _epoch);
-            Answer(offset, decision.Response, decide.Reply);
+            return (offset, null);
         }
         catch (Exception e)
         {
-            _logger.Error(e, "Epoch {0}: cannot write a decision on {1}", _epoch, decide.Request.GetType().Name);
-            decide.Reply.SetException(e);
+            _logger.Error(e, "Epoch {0}: cannot write a decision of {1} records", _epoch, records.Count);
             FailAll(e);
             Context.Stop(Self);
+            return (-1, e);
         }
     }
 
@@ -112,6 +165,7 @@ public sealed class ControllerActor : ReceiveActor
         BrokerHeartbeatRequest beat => BrokerHeartbeatDecision.Decide(_latest, beat, _context),
         AlterPartitionRequest alter => AlterPartitionDecision.Decide(_latest, alter, _context),
         ElectLeadersRequest elect => ElectLeadersDecision.Decide(_latest, elect, _context),
+        AlterPartitionReassignmentsRequest alter => AlterPartitionReassignmentsDecision.Decide(_latest, alter, _context),
         UnregisterBrokerRequest unregister => UnregisterBrokerDecision.Decide(_latest, unregister, _context),
         _ => throw new ArgumentException($"The controller does not decide on {request.GetType().Name}."),
     };

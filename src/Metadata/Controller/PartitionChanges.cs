@@ -27,19 +27,25 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
         where change is not null
         select change;
 
-    /// <summary>Gives a partition another ISR, and the leader that follows from it.</summary>
+    /// <summary>Gives a partition another ISR, and the leader that follows from it; ends a reassignment whose replicas are all in it.</summary>
     /// <returns>Null when nothing changes.</returns>
-    public PartitionChangeRecord? Change(TopicImage topic, int index, PartitionRegistration was, ImmutableArray<int> isr)
+    public PartitionChangeRecord? Change(TopicImage topic, int index, PartitionRegistration was, ImmutableArray<int> isr) =>
+        Move(topic, index, was, was with { Isr = isr });
+
+    /// <summary>Gives a partition other replicas, or another ISR, or both, and the leader that follows from them.</summary>
+    /// <param name="wanted">As <paramref name="was"/> but for the replicas, those that are added and removed, and the ISR.</param>
+    /// <returns>Null when nothing changes.</returns>
+    public PartitionChangeRecord? Move(TopicImage topic, int index, PartitionRegistration was, PartitionRegistration wanted)
     {
-        var recovery = was.LeaderRecoveryState;
-        var leader = isr.Contains(was.Leader) && mayLead(was.Leader) ? was.Leader : FirstToLead(was, isr.Contains);
-        if (leader == PartitionRegistration.NoLeader && mayElectUncleanly(topic.Name) && FirstToLead(was, _ => true) is var unclean and not PartitionRegistration.NoLeader)
+        wanted = Reassignment.EndIfDone(wanted);
+        var leader = wanted.Isr.Contains(was.Leader) && mayLead(was.Leader) ? was.Leader : FirstToLead(wanted, wanted.Isr.Contains);
+        if (leader == PartitionRegistration.NoLeader && mayElectUncleanly(topic.Name) && FirstToLead(wanted, _ => true) is var unclean and not PartitionRegistration.NoLeader)
         {
             // What only the absent members of the ISR have is lost by this; a topic has to ask for it.
-            (leader, isr, recovery) = (unclean, [unclean], 1);
+            (leader, wanted) = (unclean, wanted with { Isr = [unclean], LeaderRecoveryState = 1 });
         }
 
-        return Record(topic, index, was, isr, leader, recovery);
+        return Record(topic, index, was, wanted with { Leader = leader });
     }
 
     /// <summary>Gives the lead back to the first of the replicas, where it can have it and has not.</summary>
@@ -47,7 +53,7 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
     {
         var preferred = was.Replicas[0];
         return preferred != was.Leader && was.Isr.Contains(preferred) && mayLead(preferred)
-            ? Record(topic, index, was, was.Isr, preferred, was.LeaderRecoveryState)
+            ? Record(topic, index, was, was with { Leader = preferred })
             : null;
     }
 
@@ -69,26 +75,35 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
         return PartitionRegistration.NoLeader;
     }
 
-    private static PartitionChangeRecord? Record(
-        TopicImage topic, int index, PartitionRegistration was, ImmutableArray<int> isr, int leader, sbyte recovery)
+    private static PartitionChangeRecord? Record(TopicImage topic, int index, PartitionRegistration was, PartitionRegistration wanted)
     {
-        var sameIsr = isr.AsSpan().SequenceEqual(was.Isr.AsSpan());
-        if (sameIsr && leader == was.Leader)
+        var record = new PartitionChangeRecord
+        {
+            TopicId = topic.Id,
+            PartitionId = index,
+            Isr = Changed(was.Isr, wanted.Isr),
+            Replicas = Changed(was.Replicas, wanted.Replicas),
+            AddingReplicas = Changed(was.AddingReplicas, wanted.AddingReplicas),
+            RemovingReplicas = Changed(was.RemovingReplicas, wanted.RemovingReplicas),
+        };
+        // A replica that is taken away must not go on in the epoch in which it was one.
+        if (wanted.Leader != was.Leader || was.Replicas.Any(replica => !wanted.Replicas.Contains(replica)))
+        {
+            record.Leader = wanted.Leader;
+        }
+        else if (record is { Isr: null, Replicas: null, AddingReplicas: null, RemovingReplicas: null })
         {
             return null;
         }
 
-        var record = new PartitionChangeRecord { TopicId = topic.Id, PartitionId = index, Isr = sameIsr ? null : [.. isr] };
-        if (leader != was.Leader)
+        if (wanted.LeaderRecoveryState != was.LeaderRecoveryState)
         {
-            record.Leader = leader;
-        }
-
-        if (recovery != was.LeaderRecoveryState)
-        {
-            record.LeaderRecoveryState = recovery;
+            record.LeaderRecoveryState = wanted.LeaderRecoveryState;
         }
 
         return record;
     }
+
+    private static List<int>? Changed(ImmutableArray<int> was, ImmutableArray<int> wanted) =>
+        wanted.AsSpan().SequenceEqual(was.AsSpan()) ? null : [.. wanted];
 }

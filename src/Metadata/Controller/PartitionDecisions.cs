@@ -62,6 +62,12 @@ public static class AlterPartitionDecision
             records.Add(change);
         }
 
+        if (change is { Leader: >= PartitionRegistration.NoLeader })
+        {
+            // The last replica of a reassignment is in sync, and with the old replicas the leader goes, or his epoch at least.
+            return Refused(wanted, ErrorCode.NewLeaderElected);
+        }
+
         return new()
         {
             PartitionIndex = wanted.PartitionIndex,
