@@ -37,7 +37,12 @@ public sealed partial class ReplicaActor
         StopLeadingAndFollowing();
         var log = _replica.Log;
         _leader = new PartitionLeader(
-            _id.BrokerId, registration, _minInSyncReplicas, log.LogEndOffset, _replica.HighWatermark, _host.NowMs, (long)_host.Settings.MaxLag.TotalMilliseconds, _host.BrokerOf);
+            _id.BrokerId, registration, _minInSyncReplicas, log.LogEndOffset, _replica.HighWatermark, _host.NowMs, (long)_host.Settings.MaxLag.TotalMilliseconds, _host.FollowerBrokers);
+        foreach (var follower in registration.Isr.Where(id => id != _id.BrokerId))
+        {
+            _host.Followers.Expect(follower);
+        }
+
         MoveHighWatermark();
         _replica.Leadership = new Leadership(_id.BrokerId, registration.LeaderEpoch, IsLeader: true, IsOffline: false);
         _host.Directory.Add(_replica);
@@ -60,6 +65,7 @@ public sealed partial class ReplicaActor
             return;
         }
 
+        _host.Followers.Heard(fetched.Follower);
         _leader.Fetched(fetched.Follower, fetched.BrokerEpoch, fetched.FetchOffset, _host.NowMs);
         MoveHighWatermark();
         if (!_leader.Isr.Contains(fetched.Follower))

@@ -30,6 +30,8 @@ public sealed class ReplicaHost : IDisposable
         (BrokerId, LogDirectories, _metadata, Time, _logger) = (brokerId, directories, metadata, time, logger);
         _settings = new LogSettingsSource(metadata, configs);
         Settings = ReplicationSettings.From(configs);
+        Followers = FollowerWatch.Of(Settings, time);
+        FollowerBrokers = new FollowerBrokers(BrokerOf, Followers.IsSilent);
         Fetchers = new ReplicaFetchers(new FetcherContext(brokerId, Settings, connector, BrokerOf, time, logger));
         Proposals = new IsrProposals(brokerId, () => BrokerOf(brokerId)?.Epoch, controller, time, logger);
         directories.Failed += OnDirectoryFailed;
@@ -47,6 +49,10 @@ public sealed class ReplicaHost : IDisposable
 
     internal ReplicaFetchers Fetchers { get; }
 
+    internal FollowerWatch Followers { get; }
+
+    internal FollowerBrokers FollowerBrokers { get; }
+
     internal IsrProposals Proposals { get; }
 
     internal long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -59,6 +65,9 @@ public sealed class ReplicaHost : IDisposable
 
     /// <summary>The committed registration of a broker, null for one that is not registered.</summary>
     public BrokerRegistration? BrokerOf(int id) => _metadata.Current.Brokers.GetValueOrDefault(id);
+
+    /// <summary>What the committed metadata says of a replica's partition, null where it has none.</summary>
+    internal PartitionRegistration? RegistrationOf(ReplicaId id) => _metadata.Current.FindTopic(id.TopicId)?.Find(id.Partition);
 
     public int MinInSyncReplicasOf(string topic) => _settings.MinInSyncReplicas(topic);
 

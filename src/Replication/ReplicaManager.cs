@@ -24,9 +24,12 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private sealed record IsrCheckDue : INoSerializationVerificationNeeded;
 
+    private sealed record SilenceCheckDue : INoSerializationVerificationNeeded;
+
     private sealed record FlushTick : INoSerializationVerificationNeeded;
 
     private static readonly TimeSpan FlushInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SilenceInterval = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Partitions that are no longer here and whose folders still go, with what their successors of the same name are to be told then.</summary>
     private readonly Dictionary<TopicPartition, ReplicaSharding.Envelope?> _retiring = [];
@@ -41,12 +44,14 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         ReceiveAsync<CheckpointDue>(_ => Task.Run(_host.WriteCheckpoints));
         Receive<Deleted>(deleted => OnDeleted(deleted.Partition));
         Receive<FlushTick>(_ => OnFlushTick());
+        Receive<SilenceCheckDue>(_ => OnSilenceCheckDue());
         Receive<RetentionDue>(_ => OnRetentionDue());
         Receive<IsrCheckDue>(_ => OnIsrCheckDue());
         Timers!.StartPeriodicTimer("checkpoint", new CheckpointDue(), settings.GetMs("replica.high.watermark.checkpoint.interval.ms"));
         Timers.StartPeriodicTimer("flush", new FlushTick(), FlushInterval);
         // Twice within the lag that a follower may have, so that none is out of sync for much longer.
         Timers.StartPeriodicTimer("isr", new IsrCheckDue(), host.Settings.MaxLag / 2);
+        Timers.StartPeriodicTimer("silence", new SilenceCheckDue(), SilenceInterval);
         Timers.StartPeriodicTimer("retention", new RetentionDue(), settings.GetMs("log.retention.check.interval.ms"));
     }
 
@@ -173,6 +178,22 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         foreach (var replica in _host.Directory.All)
         {
             if (replica.Leadership.IsLeader)
+            {
+                replica.Actor.Tell(ReplicaActor.CheckIsr.Instance, ActorRefs.NoSender);
+            }
+        }
+    }
+
+    private void OnSilenceCheckDue()
+    {
+        if (!_host.Followers.AnySilent(id => _host.BrokerOf(id) is { Fenced: false }))
+        {
+            return;
+        }
+
+        foreach (var replica in _host.Directory.All)
+        {
+            if (replica.Leadership.IsLeader && _host.RegistrationOf(replica.Id) is { } partition && partition.Isr.Any(_host.Followers.IsSilent))
             {
                 replica.Actor.Tell(ReplicaActor.CheckIsr.Instance, ActorRefs.NoSender);
             }

@@ -109,6 +109,20 @@ public sealed class Following_a_leader
     }
 
     [Fact]
+    public async Task A_cut_link_between_leader_and_follower_holds_nobody_up_for_as_long_as_a_slow_follower_might()
+    {
+        await using var cluster = TestCluster.Start(settings: ("replica.lag.time.max.ms", "600000"));
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        // The controller reaches both of them.
+        cluster.Network.Cut(1, 2);
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        Assert.Equal([1, 3], cluster.Controller.Find(Orders).Isr.Order());
+        cluster.Network.HealAll();
+        await cluster.SyncedAsync(Orders);
+    }
+
+    [Fact]
     public async Task A_follower_below_the_start_of_its_leader_starts_over_there()
     {
         await using var cluster = TestCluster.Start();

@@ -7,6 +7,7 @@ namespace Milena.Replication.Tests;
 public sealed class Partition_leader
 {
     private const long MaxLagMs = 1000;
+    private readonly HashSet<int> _silent = [];
     private readonly Dictionary<int, BrokerRegistration> _brokers = new[] { 1, 2, 3 }.ToDictionary(id => id, id => Registrations.Broker(id, epoch: 10 * id));
 
     [Fact]
@@ -144,6 +145,33 @@ public sealed class Partition_leader
     }
 
     [Fact]
+    public void A_follower_that_says_nothing_at_all_leaves_at_once_and_is_not_waited_for_afterwards()
+    {
+        var leader = Lead([1, 2, 3], minInSync: 2);
+        leader.Appended(10);
+        Fetch(leader, 2, 10);
+        Fetch(leader, 3, 10);
+        leader.Appended(12);
+        Fetch(leader, 2, 12);
+        _silent.Add(3);
+        var proposal = leader.Propose(1)!;
+        Assert.Equal([1, 2], proposal.Isr.Select(member => member.BrokerId));
+        Assert.Equal(10, leader.HighWatermark);
+        Answer(leader, proposal, ErrorCode.None);
+        Assert.Equal(12, leader.HighWatermark);
+    }
+
+    [Fact]
+    public void Those_who_say_nothing_stay_for_the_lag_time_where_without_them_too_few_would_be_left()
+    {
+        var leader = Lead([1, 2, 3], minInSync: 2);
+        leader.Appended(10);
+        _silent.UnionWith([2, 3]);
+        Assert.Null(leader.Propose(MaxLagMs));
+        Assert.Equal([1], leader.Propose(MaxLagMs + 1)!.Isr.Select(member => member.BrokerId));
+    }
+
+    [Fact]
     public void A_follower_that_is_always_a_little_behind_is_in_sync()
     {
         var leader = Lead([1, 2]);
@@ -266,7 +294,7 @@ public sealed class Partition_leader
     }
 
     private PartitionLeader Lead(int[] isr, int[]? replicas = null, int minInSync = 1, long logEndOffset = 0, long highWatermark = 0) =>
-        new(1, Registrations.Partition(replicas ?? [1, 2, 3], isr, leader: 1), minInSync, logEndOffset, highWatermark, 0, MaxLagMs, id => _brokers.GetValueOrDefault(id));
+        new(1, Registrations.Partition(replicas ?? [1, 2, 3], isr, leader: 1), minInSync, logEndOffset, highWatermark, 0, MaxLagMs, new FollowerBrokers(id => _brokers.GetValueOrDefault(id), _silent.Contains));
 
     private static long Fetch(PartitionLeader leader, int follower, long offset, long nowMs = 0) => leader.Fetched(follower, 10 * follower, offset, nowMs);
 

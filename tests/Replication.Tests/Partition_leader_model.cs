@@ -31,6 +31,7 @@ public sealed class Partition_leader_model
         private readonly Dictionary<int, BrokerRegistration> _brokers = new[] { 1, 2, 3 }.ToDictionary(id => id, id => Registrations.Broker(id, epoch: id));
         private readonly PartitionLeader _leader;
         private readonly int _minInSync;
+        private readonly HashSet<int> _silent = [];
         private PartitionRegistration _committed = Registrations.Partition([1, 2, 3], [1, 2, 3], leader: 1);
         private IsrProposal? _atController;
         private long _nowMs;
@@ -39,13 +40,13 @@ public sealed class Partition_leader_model
         public Run(Random random)
         {
             (_random, _minInSync) = (random, random.Next(1, 3));
-            _leader = new PartitionLeader(1, _committed, _minInSync, 0, 0, 0, MaxLagMs, id => _brokers[id]);
+            _leader = new PartitionLeader(1, _committed, _minInSync, 0, 0, 0, MaxLagMs, new FollowerBrokers(id => _brokers[id], _silent.Contains));
         }
 
         public void Step()
         {
             _nowMs += _random.Next(10);
-            switch (_random.Next(7))
+            switch (_random.Next(8))
             {
                 case 0 or 1:
                     _leader.Appended(_held[1] += _random.Next(1, 5));
@@ -59,8 +60,16 @@ public sealed class Partition_leader_model
                 case 5:
                     Decide();
                     break;
-                default:
+                case 6:
                     _leader.Adopt(_committed, _minInSync);
+                    break;
+                default:
+                    // Rightly or wrongly: what is taken for silence may be a pause of the leader's own.
+                    if (_random.Next(2, 4) is var follower && !_silent.Remove(follower))
+                    {
+                        _silent.Add(follower);
+                    }
+
                     break;
             }
         }

@@ -20,7 +20,7 @@ public sealed class PartitionLeader
     private readonly int _self;
     private readonly long _maxLagMs;
     private readonly long _epochStartOffset;
-    private readonly Func<int, BrokerRegistration?> _broker;
+    private readonly FollowerBrokers _brokers;
     private readonly Dictionary<int, FollowerProgress> _followers = [];
     private ImmutableArray<int> _isr;
     private IsrProposal? _proposal;
@@ -32,7 +32,6 @@ public sealed class PartitionLeader
     /// <param name="logEndOffset">The leader's own log end offset when it took over: its epoch starts there.</param>
     /// <param name="highWatermark">The high watermark it knew then: what is below it was committed under an earlier leader.</param>
     /// <param name="maxLagMs"><c>replica.lag.time.max.ms</c>.</param>
-    /// <param name="broker">The committed registration of a broker, null for one that is not registered.</param>
     public PartitionLeader(
         int self,
         PartitionRegistration registration,
@@ -41,9 +40,9 @@ public sealed class PartitionLeader
         long highWatermark,
         long nowMs,
         long maxLagMs,
-        Func<int, BrokerRegistration?> broker)
+        FollowerBrokers brokers)
     {
-        (_self, _maxLagMs, _broker, _nowMs, _minInSyncReplicas) = (self, maxLagMs, broker, nowMs, minInSyncReplicas);
+        (_self, _maxLagMs, _brokers, _nowMs, _minInSyncReplicas) = (self, maxLagMs, brokers, nowMs, minInSyncReplicas);
         (_logEndOffset, _epochStartOffset, HighWatermark) = (logEndOffset, logEndOffset, highWatermark);
         (LeaderEpoch, PartitionEpoch, _isr) = (registration.LeaderEpoch, registration.PartitionEpoch, registration.Isr);
         UpdateFollowers(registration);
@@ -69,7 +68,9 @@ public sealed class PartitionLeader
     public bool HasFollowers => _followers.Count > 0;
 
     /// <summary>Whether fewer replicas are in sync than <c>min.insync.replicas</c> asks for, or than there are where it asks for more.</summary>
-    public bool IsUnderMinIsr => _isr.Length < Math.Min(_minInSyncReplicas, _followers.Count + 1);
+    public bool IsUnderMinIsr => _isr.Length < EnoughInSync;
+
+    private int EnoughInSync => Math.Min(_minInSyncReplicas, _followers.Count + 1);
 
     /// <returns>The high watermark that follows.</returns>
     public long Appended(long logEndOffset)
@@ -126,7 +127,20 @@ public sealed class PartitionLeader
             return null;
         }
 
-        var isr = ImmutableArray.CreateBuilder<int>(_isr.Length + 1);
+        var isr = InSyncNow(nowMs);
+        if (isr.Count == _isr.Length && isr.All(_isr.Contains))
+        {
+            return null;
+        }
+
+        _proposal = new IsrProposal(LeaderEpoch, PartitionEpoch, [.. isr.Select(Member)]);
+        Advance();
+        return _proposal;
+    }
+
+    private List<int> InSyncNow(long nowMs)
+    {
+        var isr = new List<int>(_isr.Length + 1);
         foreach (var replica in _isr)
         {
             if (!_followers.TryGetValue(replica, out var progress) || progress.IsCaughtUp(_logEndOffset, nowMs, _maxLagMs))
@@ -143,14 +157,9 @@ public sealed class PartitionLeader
             }
         }
 
-        if (isr.Count == _isr.Length && isr.All(_isr.Contains))
-        {
-            return null;
-        }
-
-        _proposal = new IsrProposal(LeaderEpoch, PartitionEpoch, [.. isr.Select(Member)]);
-        Advance();
-        return _proposal;
+        // Without those that are not heard of at all it goes on sooner, where it can go on without them.
+        var heard = isr.FindAll(replica => !_brokers.IsSilent(replica));
+        return heard.Count >= EnoughInSync ? heard : isr;
     }
 
     /// <summary>The controller has answered a proposal.</summary>
@@ -188,10 +197,10 @@ public sealed class PartitionLeader
 
     /// <summary>What an earlier incarnation held says nothing of the one that is registered now, which may still be starting.</summary>
     private bool IsEligible(int replica, FollowerProgress progress) =>
-        _broker(replica) is { Fenced: false, InControlledShutdown: false } registration && registration.Epoch == progress.BrokerEpoch;
+        _brokers.Registration(replica) is { Fenced: false, InControlledShutdown: false } registration && registration.Epoch == progress.BrokerEpoch;
 
     private IsrMember Member(int replica) =>
-        new(replica, _followers.TryGetValue(replica, out var progress) ? progress.BrokerEpoch : _broker(replica)?.Epoch ?? FollowerProgress.Unknown);
+        new(replica, _followers.TryGetValue(replica, out var progress) ? progress.BrokerEpoch : _brokers.Registration(replica)?.Epoch ?? FollowerProgress.Unknown);
 
     private void UpdateFollowers(PartitionRegistration registration)
     {
@@ -232,5 +241,5 @@ public sealed class PartitionLeader
     private bool HoldsBack(int replica, FollowerProgress progress) =>
         _isr.Contains(replica)
         || (_proposal is { } proposal && proposal.Isr.Any(member => member.BrokerId == replica))
-        || (progress.LogEndOffset >= 0 && progress.IsCaughtUp(_logEndOffset, _nowMs, _maxLagMs) && IsEligible(replica, progress));
+        || (progress.LogEndOffset >= 0 && progress.IsCaughtUp(_logEndOffset, _nowMs, _maxLagMs) && !_brokers.IsSilent(replica) && IsEligible(replica, progress));
 }
