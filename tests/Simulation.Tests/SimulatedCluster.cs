@@ -115,6 +115,10 @@ internal sealed class SimulatedCluster
                 _requests.Add(id, (from, incarnation, send, to.Id));
                 to.Do(machine => machine.Receive(id, send.Request, Clock.NowMs));
             }
+            else
+            {
+                Network.Carry(to.Id, from.Id, () => Refuse(from, incarnation, send.To));
+            }
         });
     }
 
@@ -178,6 +182,15 @@ internal sealed class SimulatedCluster
     {
         Trace($"{at} is asked: {request.GetType().Name} {(request as AddRaftVoterRequest)?.VoterId ?? (request as RemoveRaftVoterRequest)?.VoterId}");
         at.Do(machine => machine.Receive(++_administratorRequests, request, Clock.NowMs));
+    }
+
+    /// <summary>The machine of a replica that is down says that nobody listens there; who asked may hear it after the replica is back.</summary>
+    private void Refuse(SimulatedNode from, int incarnation, QuorumPeer peer)
+    {
+        if (from.Incarnation == incarnation && from.Machine is not null)
+        {
+            from.Do(machine => machine.PeerGone(peer, Clock.NowMs));
+        }
     }
 
     private void End(SimulatedNode from, int incarnation, QuorumOutput.Send send, IResponseMessage? response)

@@ -40,6 +40,23 @@ public sealed partial class QuorumMachine
         return MayPromise && AddressIsOutdated && _update.DueMs is { } update ? Math.Min(deadline, update) : deadline;
     }
 
+    /// <summary>
+    /// Nobody listens any more where the peer did, so its process has ended. If it is the leader, there is nothing to wait for. Should it be
+    /// there after all, the others hear from it and elect nobody.
+    /// </summary>
+    public void PeerGone(QuorumPeer peer, long nowMs)
+    {
+        _now = Math.Max(_now, nowMs);
+        if (Role == QuorumRole.Follower && _leader == peer)
+        {
+            _hasFetchedFromLeader = false;
+            // All followers learn of it at the same moment.
+            _roleEndsMs = Math.Min(_roleEndsMs, _now + _random.Next(_settings.ElectionBackoffMaxMs / 2));
+        }
+
+        Proceed();
+    }
+
     private void ProceedFollower()
     {
         if (_now >= _roleEndsMs)

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
+using Akka.Remote;
 using Milena.Metadata.Controller;
 using Milena.Metadata.Controller.Remote;
 using Milena.Metadata.Image;
@@ -40,6 +41,9 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
 
     private sealed record Heard(Address Address, IAm? Answer) : INoSerializationVerificationNeeded;
 
+    /// <param name="IsGone">Nobody listens there, says its machine.</param>
+    private sealed record Probed(Address Address, bool IsGone) : INoSerializationVerificationNeeded;
+
     private sealed record Fenced(int BrokerId) : INoSerializationVerificationNeeded;
 
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
@@ -58,6 +62,8 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     private readonly Dictionary<Address, IAm> _heard = [];
     private readonly HashSet<Address> _asked = [];
     private readonly HashSet<int> _fencing = [];
+    private readonly HashSet<Address> _probing = [];
+    private readonly GoneBrokers _gone;
     private readonly Dictionary<Address, long> _unreachableSince = [];
     private Address? _joining;
     private long _joiningSince;
@@ -67,9 +73,11 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
 
     public MembershipActor(Surroundings node)
     {
-        _node = node;
+        (_node, _gone) = (node, new GoneBrokers(node.Time));
         Receive<Look>(_ => OnTick());
         Receive<Heard>(OnHeard);
+        Receive<DisassociatedEvent>(lost => Probe(lost.RemoteAddress));
+        Receive<Probed>(OnProbed);
         Receive<Fenced>(fenced => _fencing.Remove(fenced.BrokerId));
         Receive<ClusterEvent.IReachabilityEvent>(_ => OnTick());
         Receive<ClusterEvent.IMemberEvent>(_ => OnTick());
@@ -82,6 +90,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent), typeof(ClusterEvent.IMemberEvent));
+        Context.System.EventStream.Subscribe(Self, typeof(DisassociatedEvent));
         Timers!.StartPeriodicTimer("tick", Look.Instance, TimeSpan.Zero, TickInterval);
         base.PreStart();
     }
@@ -89,6 +98,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         _cluster.Unsubscribe(Self);
+        Context.System.EventStream.Unsubscribe(Self);
         base.PostStop();
     }
 
@@ -239,7 +249,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
         var presence = Presence.SeenFrom(Context.System);
         foreach (var broker in _node.Metadata.Current.Brokers.Values)
         {
-            if (broker.Id != NodeId && !broker.Fenced && !presence.Has(broker) && _fencing.Add(broker.Id))
+            if (broker.Id != NodeId && !broker.Fenced && (_gone.Has(broker) || !presence.Has(broker)) && _fencing.Add(broker.Id))
             {
                 FenceAsync(broker).PipeTo(Self);
             }
@@ -247,6 +257,32 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
 
         DownThoseAway(presence.Unreachable);
     }
+
+    /// <summary>A node that was killed breaks its connections at once; whether its process is gone, its machine says.</summary>
+    private void Probe(Address address)
+    {
+        if (BrokersAt(address).Any() && _probing.Add(address))
+        {
+            GoneBrokers.IsRefusedAsync(address, _node.Time).PipeTo(Self, success: isRefused => new Probed(address, isRefused));
+        }
+    }
+
+    private void OnProbed(Probed probed)
+    {
+        _probing.Remove(probed.Address);
+        if (probed.IsGone)
+        {
+            foreach (var broker in BrokersAt(probed.Address))
+            {
+                _gone.Add(broker);
+            }
+
+            OnTick();
+        }
+    }
+
+    private IEnumerable<BrokerRegistration> BrokersAt(Address address) =>
+        _node.Metadata.Current.Brokers.Values.Where(broker => broker.Id != NodeId && NodeAddress.Of(broker) == address);
 
     private async Task<Fenced> FenceAsync(BrokerRegistration broker)
     {

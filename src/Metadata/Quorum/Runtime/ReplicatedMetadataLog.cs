@@ -56,6 +56,7 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
             version => Do(machine => machine.ElectionStateWritten(version, NowMs)),
             (generation, offset) => Do(machine => machine.Flushed(generation, offset, NowMs)),
             Fail);
+        transport.Refused += peer => Do(machine => machine.PeerGone(peer, NowMs));
         _timer = environment.Clock.CreateTimer(_ => Do(machine => machine.Tick(NowMs)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 

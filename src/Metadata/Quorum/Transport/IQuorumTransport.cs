@@ -11,6 +11,9 @@ public interface IQuorumTransport : IAsyncDisposable
     /// <summary>Begins to take requests, any number at a time.</summary>
     void Serve(QuorumRequestHandler handler);
 
+    /// <summary>A peer's machine answers that nobody listens there: its process has ended. Told on any thread, with each attempt.</summary>
+    event Action<QuorumPeer>? Refused;
+
     /// <summary>Never throws.</summary>
     /// <returns>Null when the peer was not reached, or did not answer within <paramref name="timeout"/>.</returns>
     Task<IResponseMessage?> SendAsync(QuorumPeer to, IRequestMessage request, TimeSpan timeout);

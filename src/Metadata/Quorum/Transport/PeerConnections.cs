@@ -21,7 +21,8 @@ internal sealed class PeerConnections(string host, int port, StreamFactory secur
     private int _correlation;
     private volatile bool _disposed;
 
-    public async Task<IResponseMessage?> SendAsync(IRequestMessage request, CancellationToken cancel)
+    /// <param name="refused">Called when the peer's machine says that nobody listens.</param>
+    public async Task<IResponseMessage?> SendAsync(IRequestMessage request, Action refused, CancellationToken cancel)
     {
         Stream? stream = null;
         try
@@ -43,6 +44,12 @@ internal sealed class PeerConnections(string host, int port, StreamFactory secur
             }
 
             DropIdle();
+            return null;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            DropIdle();
+            refused();
             return null;
         }
         catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)

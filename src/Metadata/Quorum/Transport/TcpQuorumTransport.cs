@@ -56,6 +56,8 @@ public sealed class TcpQuorumTransport : IQuorumTransport
         return new TcpQuorumTransport(listener, secure ?? ((stream, _, _, _) => ValueTask.FromResult(stream)), time);
     }
 
+    public event Action<QuorumPeer>? Refused;
+
     public void Serve(QuorumRequestHandler handler) => _accepting = AcceptAsync(handler);
 
     public async Task<IResponseMessage?> SendAsync(QuorumPeer to, IRequestMessage request, TimeSpan timeout)
@@ -67,7 +69,7 @@ public sealed class TcpQuorumTransport : IQuorumTransport
 
         using var cancel = new CancellationTokenSource(timeout, _time);
         var connections = _peers.GetOrAdd((to.Host, to.Port), address => new PeerConnections(address.Host, address.Port, _secure, _time));
-        return await connections.SendAsync(request, cancel.Token);
+        return await connections.SendAsync(request, () => Refused?.Invoke(to), cancel.Token);
     }
 
     public async ValueTask DisposeAsync()
