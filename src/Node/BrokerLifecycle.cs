@@ -67,19 +67,27 @@ public sealed class BrokerLifecycle : IAsyncDisposable
     public Task WhenUnfencedAsync(CancellationToken cancel) => _unfenced.Task.WaitAsync(cancel);
 
     /// <summary>Has the others lead what this broker leads, so that nobody has to wait until its absence is noticed. Gives up after a while.</summary>
-    public async Task LeaveAsync(TimeSpan timeout)
+    /// <returns>Whether the controller has said that it is so.</returns>
+    public Task<bool> LeaveAsync(TimeSpan timeout) => AskUntilAsync(wantShutDown: true, response => response.ShouldShutDown, timeout);
+
+    /// <summary>Takes part again after <see cref="LeaveAsync"/>, without a restart.</summary>
+    public Task<bool> ReturnAsync(TimeSpan timeout) => AskUntilAsync(wantShutDown: false, response => !response.IsFenced, timeout);
+
+    private async Task<bool> AskUntilAsync(bool wantShutDown, Func<BrokerHeartbeatResponse, bool> isDone, TimeSpan timeout)
     {
         var began = _time.GetTimestamp();
         while (Epoch >= 0 && _time.GetElapsedTime(began) < timeout)
         {
-            var beat = new BrokerHeartbeatRequest { BrokerId = _brokerId, BrokerEpoch = Epoch, CurrentMetadataOffset = _metadata.Current.Offset, WantShutDown = true };
-            if (await TryAskAsync<BrokerHeartbeatResponse>(beat) is { } response && (response.ShouldShutDown || response.ErrorCode != ErrorCode.None))
+            var beat = new BrokerHeartbeatRequest { BrokerId = _brokerId, BrokerEpoch = Epoch, CurrentMetadataOffset = _metadata.Current.Offset, WantShutDown = wantShutDown };
+            if (await TryAskAsync<BrokerHeartbeatResponse>(beat) is { } response && (response.ErrorCode != ErrorCode.None || isDone(response)))
             {
-                return;
+                return response.ErrorCode == ErrorCode.None;
             }
 
             await Task.Delay(Pause, _time);
         }
+
+        return false;
     }
 
     public async ValueTask DisposeAsync()

@@ -36,7 +36,14 @@ internal sealed class ClientListeners : IAsyncDisposable
         }
     }
 
-    public void Open() => _listeners.ForEach(listener => listener.Open());
+    /// <summary>Whether clients are accepted.</summary>
+    public bool IsOpen { get; private set; }
+
+    public void Open()
+    {
+        _listeners.ForEach(listener => listener.Open());
+        IsOpen = true;
+    }
 
     public async ValueTask DisposeAsync()
     {

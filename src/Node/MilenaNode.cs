@@ -11,6 +11,7 @@ using Milena.Metadata.Quorum;
 using Milena.Metadata.Settings;
 using Milena.Model;
 using Milena.Node.Configuration;
+using Milena.Node.Health;
 using Milena.Node.Membership;
 using Milena.Protocol;
 using Milena.Replication;
@@ -77,6 +78,16 @@ public sealed class MilenaNode : IAsyncDisposable
     public string ClusterId => _identity.ClusterId;
 
     public string DataDirectory => string.Join(", ", _directories.Logs.All.Select(directory => directory.FullPath));
+
+    /// <summary>How it is, as those see it who run it.</summary>
+    public NodeHealth Health => new(
+        _configuration.NodeId,
+        () => _listeners is { IsOpen: true } && !_ended.Task.IsCompleted,
+        () => _metadata.Store.Current,
+        () => _metadata.Status,
+        _replicas.MinInSyncReplicasOf,
+        () => _lifecycle.LeaveAsync(LeaveTimeout),
+        () => _lifecycle.ReturnAsync(LeaveTimeout));
 
     /// <summary>The node's actor system; for tests that do to it what other nodes do.</summary>
     internal ActorSystem System => _system;

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Milena.Node;
 using Milena.Node.Configuration;
+using Milena.Node.Health;
 
 const int Failure = 1;
 const int UsageError = 2;
@@ -28,10 +29,13 @@ try
 
     using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
     using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+    await using var health = configuration.MetricsListen is { } metrics ? await HealthEndpoints.StartAsync(metrics, logs) : null;
     var isFirst = true;
     while (true)
     {
+        health?.Node = null;
         await using var node = await MilenaNode.StartAsync(configuration, logs, TimeProvider.System, stop.Token);
+        health?.Node = node.Health;
         if (isFirst && !node.Ended.IsCompleted)
         {
             Console.WriteLine(Greeting(node, configuration));

@@ -120,6 +120,11 @@ public static class BrokerHeartbeatDecision
             return new Decision(Fence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = true });
         }
 
+        if (broker is { Fenced: false, InControlledShutdown: true })
+        {
+            return new Decision(Return(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = false });
+        }
+
         return broker.Fenced && caughtUp && context.IsReachable?.Invoke(broker) != false
             ? new Decision(Unfence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = true, IsFenced = false })
             : Decision.Refuse(new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = broker.Fenced });
@@ -140,6 +145,17 @@ public static class BrokerHeartbeatDecision
         [
             new BrokerRegistrationChangeRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch, Fenced = -1 },
             .. context.Changes(unfenced, _ => true).BrokerCame(broker.Id),
+        ];
+    }
+
+    /// <summary>A broker that was emptied, and goes on after all, may be in sync and lead again.</summary>
+    private static List<IMessage> Return(MetadataImage image, BrokerRegistration broker, ControllerContext context)
+    {
+        var returned = image with { Brokers = image.Brokers.SetItem(broker.Id, broker with { InControlledShutdown = false }) };
+        return
+        [
+            new BrokerRegistrationChangeRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch, InControlledShutdown = -1 },
+            .. context.Changes(returned, _ => true).BrokerCame(broker.Id),
         ];
     }
 

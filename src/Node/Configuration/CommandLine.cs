@@ -11,6 +11,7 @@ public sealed record CommandLine(string? ConfigFile, IReadOnlyList<KeyValuePair<
         ["--node-id"] = NodeKeys.NodeId,
         ["--join"] = NodeKeys.Join,
         ["--quorum-listen"] = NodeKeys.QuorumListen,
+        ["--metrics-listen"] = NodeKeys.MetricsListen,
     };
 
     public const string Help = """
@@ -25,6 +26,7 @@ public sealed record CommandLine(string? ConfigFile, IReadOnlyList<KeyValuePair<
           --node-id N                 this node's id in the cluster      (default: 1)
           --join HOST:PORT,...        the nodes to meet, by their --cluster-listen; the same list on each of them
           --quorum-listen HOST:PORT   where the metadata quorum talks    (default: one port above --cluster-listen)
+          --metrics-listen HOST:PORT  where health and draining are served over HTTP, usually port 9404 (default: off)
           --set KEY=VALUE             any setting: a Kafka broker setting, or a path that begins with akka. or milena.
           --help                      this text
         """;

@@ -7,6 +7,7 @@ namespace Milena.Node.Configuration;
 
 /// <summary>Everything a node is started with: file, environment and command line laid over the defaults, checked once.</summary>
 /// <param name="QuorumListen">Null for the port above that of <paramref name="ClusterListen"/>.</param>
+/// <param name="MetricsListen">Null for none.</param>
 /// <param name="Join">The nodes to meet, by their <paramref name="ClusterListen"/>; empty for a node of its own.</param>
 /// <param name="Akka">What the configuration says about Akka itself; laid over the node's own.</param>
 public sealed record NodeConfiguration(
@@ -15,6 +16,7 @@ public sealed record NodeConfiguration(
     IReadOnlyList<Listener> Listeners,
     HostPort ClusterListen,
     HostPort? QuorumListen,
+    HostPort? MetricsListen,
     IReadOnlyList<HostPort> Join,
     StaticSettings Kafka,
     long MaxInFlightBytes,
@@ -100,7 +102,8 @@ public sealed record NodeConfiguration(
             data,
             listeners,
             clusterListen,
-            own.TryGetValue(NodeKeys.QuorumListen, out var quorumListen) ? HostPort.Parse(quorumListen, NodeKeys.QuorumListen) : null,
+            AddressOf(own, NodeKeys.QuorumListen),
+            AddressOf(own, NodeKeys.MetricsListen),
             JoinOf(own.GetValueOrDefault(NodeKeys.Join) ?? ""),
             new StaticSettings(kafka),
             Number(own, NodeKeys.MaxInFlightBytes, 512L << 20, 1 << 20, long.MaxValue),
@@ -109,6 +112,8 @@ public sealed record NodeConfiguration(
             own.GetValueOrDefault(NodeKeys.LogLevel) ?? "info",
             akkaConfig);
     }
+
+    private static HostPort? AddressOf(Dictionary<string, string> own, string key) => own.TryGetValue(key, out var text) ? HostPort.Parse(text, key) : null;
 
     private static List<HostPort> JoinOf(string text)
     {
