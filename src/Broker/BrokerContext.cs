@@ -63,12 +63,13 @@ public sealed record BrokerContext(
     }
 
     /// <summary>The replica that must answer for a partition, or why there is none.</summary>
-    public ErrorCode FindLeader(TopicPartition partition, int currentLeaderEpoch, out Replica? replica)
+    /// <param name="anyReplica">A follower may do so too.</param>
+    public ErrorCode FindLeader(TopicPartition partition, int currentLeaderEpoch, out Replica? replica, bool anyReplica = false)
     {
         replica = Replicas.Directory.Find(partition);
         if (replica is not null)
         {
-            return replica.CheckLeader(currentLeaderEpoch);
+            return anyReplica ? replica.CheckReplica(currentLeaderEpoch) : replica.CheckLeader(currentLeaderEpoch);
         }
 
         // Known to the cluster, but not here: either another broker leads it, or its replica is still starting.

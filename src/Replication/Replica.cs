@@ -14,6 +14,7 @@ public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Leadership _leadership = Leadership.None;
     private long _highWatermark;
+    private KeyValuePair<int, FollowerProgress>[] _followers = [];
 
     public ReplicaId Id { get; } = id;
     public TopicPartition TopicPartition { get; } = topicPartition;
@@ -47,7 +48,30 @@ public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log
     /// <summary>Consumers of committed data may read below it: the high watermark, or the first record of the earliest open transaction.</summary>
     public long LastStableOffset => Log.LastStableOffset(HighWatermark);
 
+    /// <summary>While this broker leads: what is known of each follower.</summary>
+    internal void LedWith(KeyValuePair<int, FollowerProgress>[] followers) => Volatile.Write(ref _followers, followers);
+
     internal void End() => _ended.TrySetResult();
+
+    /// <summary>Up to where a follower is known to hold the log, -1 where nothing is known or this is not the leader.</summary>
+    public long FollowerEnd(int brokerId)
+    {
+        foreach (var (id, progress) in Volatile.Read(ref _followers))
+        {
+            if (id == brokerId)
+            {
+                return progress.LogEndOffset;
+            }
+        }
+
+        return FollowerProgress.Unknown;
+    }
+
+    /// <summary>As <see cref="CheckLeader"/>, for a request that any replica may serve: a follower does, whose leader is known (KIP-392).</summary>
+    public ErrorCode CheckReplica(int currentLeaderEpoch) =>
+        CheckLeader(currentLeaderEpoch) is var error and not ErrorCode.NotLeaderOrFollower ? error
+        : Leadership.Leader == PartitionRegistration.NoLeader ? ErrorCode.NotLeaderOrFollower
+        : ErrorCode.None;
 
     /// <summary>Whether a request that knows <paramref name="currentLeaderEpoch"/> (-1: none) may be served here (KIP-320).</summary>
     public ErrorCode CheckLeader(int currentLeaderEpoch)

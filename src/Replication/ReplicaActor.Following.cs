@@ -206,6 +206,8 @@ public sealed partial class ReplicaActor
         {
             _replica.Log.OnHighWatermark(highWatermark);
             _replica.HighWatermark = highWatermark;
+            // Consumers may wait here as they do at the leader.
+            _replica.Waiters.Wake();
         }
     }
 

@@ -43,6 +43,7 @@ public sealed partial class ReplicaActor
             _host.Followers.Expect(follower);
         }
 
+        _replica.LedWith(_leader.Followers);
         MoveHighWatermark();
         _replica.Leadership = new Leadership(_id.BrokerId, registration.LeaderEpoch, IsLeader: true, IsOffline: false);
         _host.Directory.Add(_replica);
@@ -53,6 +54,7 @@ public sealed partial class ReplicaActor
         if (_leader!.Adopt(registration, _minInSyncReplicas))
         {
             _host.Proposals.Withdraw(_id);
+            _replica.LedWith(_leader.Followers);
         }
 
         MoveHighWatermark();

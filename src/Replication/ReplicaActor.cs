@@ -290,6 +290,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     private void StopLeadingAndFollowing()
     {
         _leader = null;
+        _replica.LedWith([]);
         _host.Proposals.Withdraw(_id);
         _host.Fetchers.Unfollow(_replica);
     }

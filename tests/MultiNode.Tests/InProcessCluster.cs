@@ -34,13 +34,14 @@ public sealed class InProcessCluster : IAsyncDisposable
     }
 
     /// <param name="id">The node's id, which also names its folder unless another one is given.</param>
-    public async Task<MilenaNode> StartAsync(int id, string? folder = null, int? clusterPort = null)
+    /// <param name="more">Further arguments.</param>
+    public async Task<MilenaNode> StartAsync(int id, string? folder = null, int? clusterPort = null, params string[] more)
     {
         var configuration = NodeConfiguration.Load(
             CommandLine.Parse(
             [
                 "start", "--node-id", $"{id}", "--data", Path.Combine(_folder.FullName, folder ?? $"{id}"), "--listen", "127.0.0.1:0",
-                "--cluster-listen", $"127.0.0.1:{clusterPort ?? ClusterPortOf(id)}", "--join", Join,
+                "--cluster-listen", $"127.0.0.1:{clusterPort ?? ClusterPortOf(id)}", "--join", Join, .. more,
             ]),
             []);
         var node = await MilenaNode.StartAsync(configuration, NullLoggerFactory.Instance, TimeProvider.System, _patience.Token);
@@ -74,6 +75,16 @@ public sealed class InProcessCluster : IAsyncDisposable
         TimeoutMs = 10_000,
         TopicData = [new() { Name = topic, PartitionData = [new() { Records = new Records(Batches.Plain()) }] }],
     }).Responses[0].PartitionResponses[0].ErrorCode;
+
+    /// <summary>As a consumer from the first record on.</summary>
+    public FetchResponse.PartitionData Fetch(int askedAt, string topic, string rack = "", short version = 11, int maxWaitMs = 0) => Ask<FetchResponse>(askedAt, ApiKey.Fetch, version, new FetchRequest
+    {
+        MaxBytes = 1 << 20,
+        MaxWaitMs = maxWaitMs,
+        MinBytes = 1,
+        RackId = rack,
+        Topics = [new() { Topic = topic, Partitions = [new() { PartitionMaxBytes = 1 << 20 }] }],
+    }).Responses[0].Partitions[0];
 
     /// <returns>What was answered for the one partition of the topic.</returns>
     public ErrorCode Reassign(int askedAt, string topic, params int[]? replicas) => Ask<AlterPartitionReassignmentsResponse>(askedAt, ApiKey.AlterPartitionReassignments, 1, new AlterPartitionReassignmentsRequest

@@ -13,6 +13,11 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
 
     private const short LeaderHintVersion = 12;
 
+    /// <summary>From this version a consumer may be sent to another replica, and be served by it (KIP-392).</summary>
+    private const short AnyReplicaVersion = 11;
+
+    private readonly bool _selectsByRack = broker.Settings.Find("replica.selector.class") is not null;
+
     private readonly FetchReader _reader = new(broker);
 
     protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, FetchRequest request)
@@ -27,7 +32,12 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             Math.Min(request.MaxBytes, broker.Settings.GetInt("fetch.max.bytes")),
             request.IsolationLevel == 1,
             context.ApiVersion >= TopicIdVersion,
-            FetchingFollower.Of(request, context.ApiVersion));
+            FetchingFollower.Of(request, context.ApiVersion))
+        {
+            // Who does not know that a follower may serve him is sent to the leader.
+            AnyReplica = context.ApiVersion >= AnyReplicaVersion,
+            Rack = context.ApiVersion >= AnyReplicaVersion && request.RackId.Length > 0 && _selectsByRack ? request.RackId : null,
+        };
         var result = _reader.Read(plan.Partitions, limits, isFirstLook: true);
         if (IsEnough(request, plan, result) || request.MaxWaitMs <= 0 || plan.Partitions.Count == 0)
         {
@@ -43,7 +53,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
         var started = broker.Time.GetTimestamp();
         var maxWait = TimeSpan.FromMilliseconds(request.MaxWaitMs);
         var wait = new FetchWait();
-        var replicas = _reader.ReplicasOf(plan.Partitions);
+        var replicas = _reader.ReplicasOf(plan.Partitions, limits);
         foreach (var replica in replicas)
         {
             replica.Waiters.Add(wait);
@@ -80,7 +90,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
     }
 
     private static bool IsEnough(FetchRequest request, in FetchPlan plan, FetchReadResult result) =>
-        result.Bytes >= request.MinBytes || result.HasErrors || (result.HasNews && plan.SessionId != 0);
+        result.Bytes >= request.MinBytes || result.HasErrors || result.HasBetter || (result.HasNews && plan.SessionId != 0);
 
     private async Task WokenOrLateAsync(FetchWait wait, TimeSpan left, CancellationToken closed)
     {
@@ -148,7 +158,20 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
 /// <param name="MaxBytes">Of all partitions together; the first batch is returned even when it is larger (KIP-74).</param>
 /// <param name="Committed">Only what is below the last stable offset.</param>
 /// <param name="Follower">Who asks, when it is a follower: it sees all that is in the log.</param>
-public readonly record struct FetchLimits(int MaxBytes, bool Committed, bool ByTopicId, FetchingFollower? Follower = null);
+public readonly record struct FetchLimits(int MaxBytes, bool Committed, bool ByTopicId, FetchingFollower? Follower = null)
+{
+    private readonly bool _anyReplica;
+
+    /// <summary>A follower may serve it. Never a follower's own fetch.</summary>
+    public bool AnyReplica
+    {
+        get => _anyReplica && Follower is null;
+        init => _anyReplica = value;
+    }
+
+    /// <summary>Where a consumer is that wants to be sent to a replica there; null for one that does not.</summary>
+    public string? Rack { get; init; }
+}
 
 /// <summary>A broker that fetches as a follower.</summary>
 /// <param name="BrokerEpoch">Its incarnation; -1 before version 15, which no follower speaks.</param>
@@ -172,6 +195,9 @@ public sealed class FetchReadResult : IDisposable
     public long Bytes { get; set; }
 
     public bool HasErrors { get; set; }
+
+    /// <summary>A consumer is to hear at once of a replica that is closer to it.</summary>
+    public bool HasBetter { get; set; }
 
     /// <summary>A follower is to hear at once of a high watermark that moved: it may have to lead from there.</summary>
     public bool HasNews { get; set; }

@@ -9,6 +9,8 @@ namespace Milena.Broker.Fetching;
 /// <summary>Reads the partitions of a fetch from their logs, in order, within its limits. Copies no record bytes.</summary>
 public sealed class FetchReader(BrokerContext broker)
 {
+    private readonly CloserReplicas _closer = new(broker);
+
     /// <param name="isFirstLook">What a follower's fetch says of the follower's own log counts once, when the fetch comes.</param>
     public FetchReadResult Read(IEnumerable<FetchPartitionState> partitions, in FetchLimits limits, bool isFirstLook)
     {
@@ -25,6 +27,7 @@ public sealed class FetchReader(BrokerContext broker)
             }
 
             result.HasErrors |= data.DivergingEpoch.Epoch >= 0;
+            result.HasBetter |= data.PreferredReadReplica >= 0;
             result.HasNews |= limits.Follower is not null && !state.KnowsHighWatermark(data.HighWatermark);
             result.Bytes += data.Records.Length;
             left = Math.Max(0, left - data.Records.Length);
@@ -35,12 +38,12 @@ public sealed class FetchReader(BrokerContext broker)
     }
 
     /// <summary>Those of the partitions that are here; the others cannot be waited on.</summary>
-    public List<Replica> ReplicasOf(IEnumerable<FetchPartitionState> partitions)
+    public List<Replica> ReplicasOf(IEnumerable<FetchPartitionState> partitions, in FetchLimits limits)
     {
         var replicas = new List<Replica>();
         foreach (var state in partitions)
         {
-            if (Locate(state, out _) == ErrorCode.None && broker.Replicas.Directory.Find(PartitionOf(state)) is { } replica)
+            if (Locate(state, limits, out _) == ErrorCode.None && broker.Replicas.Directory.Find(PartitionOf(state)) is { } replica)
             {
                 replicas.Add(replica);
             }
@@ -66,7 +69,7 @@ public sealed class FetchReader(BrokerContext broker)
     private ErrorCode ReadPartition(
         FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch, bool isFirstLook)
     {
-        if (Locate(state, out var replica) is var error and not ErrorCode.None)
+        if (Locate(state, limits, out var replica) is var error and not ErrorCode.None)
         {
             if (error is not (ErrorCode.UnknownTopicOrPartition or ErrorCode.UnknownTopicId))
             {
@@ -110,6 +113,12 @@ public sealed class FetchReader(BrokerContext broker)
         }
 
         data.AbortedTransactions = limits.Committed ? [] : null;
+        if (limits.Rack is { } rack && _closer.Find(replica, state.FetchOffset, rack) is { } closer)
+        {
+            data.PreferredReadReplica = closer;
+            return ErrorCode.None;
+        }
+
         var end = limits.Follower is not null ? log.LogEndOffset : limits.Committed ? lastStable : highWatermark;
         if (state.FetchOffset < end && (maxBytes > 0 || atLeastOneBatch))
         {
@@ -134,7 +143,7 @@ public sealed class FetchReader(BrokerContext broker)
         return ErrorCode.None;
     }
 
-    private ErrorCode Locate(FetchPartitionState state, out Replica? replica)
+    private ErrorCode Locate(FetchPartitionState state, in FetchLimits limits, out Replica? replica)
     {
         replica = null;
         var topic = state.Key.Topic;
@@ -143,7 +152,7 @@ public sealed class FetchReader(BrokerContext broker)
             return unknown;
         }
 
-        return broker.FindLeader(new TopicPartition(topic, state.Key.Partition), state.CurrentLeaderEpoch, out replica);
+        return broker.FindLeader(new TopicPartition(topic, state.Key.Partition), state.CurrentLeaderEpoch, out replica, limits.AnyReplica);
     }
 
     private TopicPartition PartitionOf(FetchPartitionState state)

@@ -34,7 +34,8 @@ public sealed class FetchPartitionState(FetchPartitionKey key)
             || answer.ErrorCode != Model.ErrorCode.None
             || answer.HighWatermark != _toldHighWatermark
             || answer.LogStartOffset != _toldLogStartOffset
-            || answer.DivergingEpoch.Epoch >= 0;
+            || answer.DivergingEpoch.Epoch >= 0
+            || answer.PreferredReadReplica >= 0;
         // After an error the client resets its state of the partition, so next time it must be told in any case.
         (_toldHighWatermark, _toldLogStartOffset) = answer.ErrorCode == Model.ErrorCode.None
             ? (answer.HighWatermark, answer.LogStartOffset)

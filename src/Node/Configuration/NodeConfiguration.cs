@@ -89,6 +89,11 @@ public sealed record NodeConfiguration(
             }
         }
 
+        if (kafka.TryGetValue("replica.selector.class", out var selector) && selector.Length > 0 && !selector.EndsWith(".RackAwareReplicaSelector", StringComparison.Ordinal))
+        {
+            throw new StartupException($"'{selector}' is no value for replica.selector.class: the one that is built in is org.apache.kafka.common.replica.RackAwareReplicaSelector.");
+        }
+
         var nodeId = Number(own, NodeKeys.NodeId, kafka.TryGetValue("node.id", out var id) ? int.Parse(id, CultureInfo.InvariantCulture) : 1, 0, int.MaxValue);
         var data = own.GetValueOrDefault(NodeKeys.Data) ?? kafka.GetValueOrDefault("log.dirs") ?? kafka.GetValueOrDefault("log.dir") ?? "data";
         var listeners = Listener.Parse(own.GetValueOrDefault(NodeKeys.Listen), kafka);

@@ -6,11 +6,16 @@ internal sealed class FollowerProgress
     /// <summary>No fetch has come since this leader took over.</summary>
     public const long Unknown = -1;
 
+    private long _logEndOffset = Unknown;
     private long _leaderEndAtLastFetch = Unknown;
     private long _lastFetchMs;
 
-    /// <summary>The follower holds everything below it.</summary>
-    public long LogEndOffset { get; private set; } = Unknown;
+    /// <summary>The follower holds everything below it. Read on any thread.</summary>
+    public long LogEndOffset
+    {
+        get => Volatile.Read(ref _logEndOffset);
+        private set => Volatile.Write(ref _logEndOffset, value);
+    }
 
     /// <summary>When it last held all that the leader had.</summary>
     public long LastCaughtUpMs { get; set; }

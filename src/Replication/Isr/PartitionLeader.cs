@@ -65,6 +65,9 @@ public sealed class PartitionLeader
     /// <summary>The one proposal that is under way.</summary>
     public IsrProposal? Proposal => _proposal;
 
+    /// <summary>Made anew when the replicas change, and never changed: others may read on while this goes on.</summary>
+    internal KeyValuePair<int, FollowerProgress>[] Followers { get; private set; } = [];
+
     public bool HasFollowers => _followers.Count > 0;
 
     /// <summary>Whether fewer replicas are in sync than <c>min.insync.replicas</c> asks for, or than there are where it asks for more.</summary>
@@ -217,6 +220,8 @@ public sealed class PartitionLeader
                 _followers.Add(replica, new FollowerProgress { LastCaughtUpMs = _isr.Contains(replica) ? _nowMs : long.MinValue / 2 });
             }
         }
+
+        Followers = [.. _followers];
     }
 
     // What every in-sync replica holds is committed, unless they are fewer than the topic asks for: then nothing new is, so that whatever
