@@ -38,6 +38,7 @@ internal static class BrokerHandlers
             new UnregisterBrokerHandler(context),
             new AlterPartitionReassignmentsHandler(context),
             new ListPartitionReassignmentsHandler(context),
+            new ListConfigResourcesHandler(context),
             new UpdateFeaturesHandler(context),
             new FindCoordinatorHandler(context, groups, autoCreation),
             .. MembershipHandlers.All(groups),
