@@ -4,13 +4,14 @@ using Milena.Broker.Groups;
 using Milena.Broker.Handlers;
 using Milena.Broker.Producing;
 using Milena.Coordinators.Runtime;
+using Milena.Metadata.Quorum;
 
 namespace Milena.Node;
 
 /// <summary>All APIs that a node serves to clients: what has no handler here is not advertised.</summary>
 internal static class BrokerHandlers
 {
-    public static RequestDispatcher All(BrokerContext context, CoordinatorDirectory coordinators)
+    public static RequestDispatcher All(BrokerContext context, CoordinatorDirectory coordinators, ReplicatedMetadataLog quorum)
     {
         var autoCreation = new TopicAutoCreation(context);
         var groups = new GroupRouting(context, coordinators);
@@ -38,6 +39,11 @@ internal static class BrokerHandlers
             new UnregisterBrokerHandler(context),
             new AlterPartitionReassignmentsHandler(context),
             new ListPartitionReassignmentsHandler(context),
+            new ListConfigResourcesHandler(context),
+            new UpdateFeaturesHandler(context),
+            new DescribeQuorumHandler(context, quorum),
+            new AddRaftVoterHandler(quorum),
+            new RemoveRaftVoterHandler(quorum),
             new FindCoordinatorHandler(context, groups, autoCreation),
             .. MembershipHandlers.All(groups),
             new OffsetCommitHandler(context, groups),

@@ -36,6 +36,8 @@ internal sealed class MetadataService : IMetadataLogListener, IAsyncDisposable
 
     public ControllerClient Controller { get; } = new();
 
+    public ReplicatedMetadataLog Quorum => _log;
+
     public QuorumStatus Status => _log.Status;
 
     /// <summary>Called when this node becomes the quorum's leader.</summary>

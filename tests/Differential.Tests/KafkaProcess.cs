@@ -21,14 +21,15 @@ public sealed class KafkaProcess : IDisposable
         File.WriteAllLines(
             properties,
             [
-                "process.roles=broker,controller", "node.id=1", $"controller.quorum.voters=1@127.0.0.1:{controller}", "controller.listener.names=CONTROLLER",
+                "process.roles=broker,controller", "node.id=1", $"controller.quorum.bootstrap.servers=127.0.0.1:{controller}", "controller.listener.names=CONTROLLER",
                 $"listeners=PLAINTEXT://127.0.0.1:{Port},CONTROLLER://127.0.0.1:{controller}",
                 "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT", $"log.dirs={_folder}/data", "offsets.topic.replication.factor=1",
                 .. settings,
             ]);
+        // Standalone: a quorum whose voters can be changed, as Milena's are.
         // With eligible leader replicas Kafka writes min.insync.replicas down as a setting of the cluster; here they come with replication.
         using (var format = Java(
-            "kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", properties, "--feature", "eligible.leader.replicas.version=0"))
+            "kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", properties, "--feature", "eligible.leader.replicas.version=0"))
         {
             format.WaitForExit();
         }

@@ -16,6 +16,10 @@ public static class Rendering
         "SessionId", "LeaderEpoch", "LogDir", "TotalBytes", "UsableBytes", "BatchIndexErrorMessage", "Documentation",
     ];
 
+    /// <summary>How far each log has come, and when: free where it says anything at all.</summary>
+    private static readonly HashSet<string> FreeWhenKnown =
+        [.. new[] { "HighWatermark", "ReplicaDirectoryId", "LogEndOffset", "LastFetchTimestamp", "LastCaughtUpTimestamp" }.Select(name => $"DescribeQuorumResponse.{name}")];
+
     public static List<string> Of(IMessage? response)
     {
         var lines = new List<string>();
@@ -37,7 +41,9 @@ public static class Rendering
         {
             if (property.GetIndexParameters().Length == 0)
             {
-                Value(property.GetValue(message), path.Length == 0 ? property.Name : $"{path}.{property.Name}", property.Name, lines);
+                var value = property.GetValue(message);
+                var isFree = FreeWhenKnown.Contains($"{message.GetType().DeclaringType?.Name}.{property.Name}") && value is not -1L && !Guid.Empty.Equals(value);
+                Value(isFree ? "*" : value, path.Length == 0 ? property.Name : $"{path}.{property.Name}", property.Name, lines);
             }
         }
     }

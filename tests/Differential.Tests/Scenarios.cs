@@ -40,6 +40,11 @@ public static partial class Scenarios
         new("producer ids", ApiKey.InitProducerId, InitProducerId),
         new("topics a page at a time", ApiKey.DescribeTopicPartitions, DescribeTopicPartitions),
         new("log directories", ApiKey.DescribeLogDirs, DescribeLogDirs),
+        new("the metadata's quorum", ApiKey.DescribeQuorum, DescribeQuorum),
+        new("voters that cannot be added", ApiKey.AddRaftVoter, AddRaftVoter),
+        new("voters that cannot be removed", ApiKey.RemoveRaftVoter, RemoveRaftVoter),
+        new("features rightly and wrongly", ApiKey.UpdateFeatures, UpdateFeatures),
+        new("what has settings", ApiKey.ListConfigResources, ListConfigResources),
     ];
 
     /// <summary>The names that a request can give a topic wrongly.</summary>

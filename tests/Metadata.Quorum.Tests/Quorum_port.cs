@@ -73,7 +73,7 @@ public sealed class Quorum_port : IAsyncLifetime
     [Fact]
     public async Task It_says_what_it_serves()
     {
-        _server.Serve((_, _) => Task.FromResult<IResponseMessage?>(null));
+        _server.Serve((request, _) => Task.FromResult<IResponseMessage?>(new MachineFixture().Ask<ApiVersionsResponse>(request)));
         var answer = Assert.IsType<ApiVersionsResponse>(await _client.SendAsync(Server, new ApiVersionsRequest { ClientSoftwareName = "test", ClientSoftwareVersion = "1" }, Patience));
         Assert.Equal(ErrorCode.None, answer.ErrorCode);
         Assert.Equal([1, 18, 52, 53, 54, 55, 59, 80, 81, 82], answer.ApiKeys.Select(api => (int)api.ApiKey));

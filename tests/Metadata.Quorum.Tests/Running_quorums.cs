@@ -11,6 +11,7 @@ namespace Milena.Metadata.Quorum.Tests;
 /// <summary>Whole replicas in one process: real disks, ports on the loopback.</summary>
 public sealed class Running_quorums : IAsyncLifetime
 {
+    private readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
     private readonly ITestOutputHelper _output;
     private readonly string _root = Directory.CreateTempSubdirectory("milena-quorum-").FullName;
     private readonly QuorumNode[] _nodes;
@@ -176,6 +177,66 @@ public sealed class Running_quorums : IAsyncLifetime
         Assert.Equal(
             ErrorCode.NotLeaderOrFollower,
             Assert.IsType<DescribeQuorumResponse>(await follower.Log!.AskAsync(request, CancellationToken.None)).ErrorCode);
+    }
+
+    [Fact]
+    public async Task Any_replica_puts_an_administrators_request_to_the_leader()
+    {
+        Start(_nodes);
+        var leader = await QuorumNode.LeaderAsync(_nodes);
+        await leader.AppendAsync("topic");
+        await using var newcomer = new QuorumNode(4, _root);
+        newcomer.Start(VoterSet.Empty, leader.Voter.Peer);
+        await QuorumNode.Until(() => _nodes.Append(newcomer).All(node => node.Log!.Status.LeaderId == leader.Id), "everybody to know the leader");
+        foreach (var node in _nodes.Append(newcomer))
+        {
+            var described = await node.Log!.AskLeaderAsync<DescribeQuorumResponse>(
+                new DescribeQuorumRequest { Topics = [new() { TopicName = TopicNames.ClusterMetadata, Partitions = [new()] }] }, _patience);
+            Assert.Equal(leader.Id, described.Topics[0].Partitions[0].LeaderId);
+        }
+
+        Assert.Equal(ErrorCode.None, (await newcomer.Log!.AskLeaderAsync<AddRaftVoterResponse>(Add(newcomer), _patience)).ErrorCode);
+        await QuorumNode.Until(() => newcomer.Log.Status.IsVoter, "the newcomer to hear that it votes");
+        var removal = new RemoveRaftVoterRequest { ClusterId = null, VoterId = 4, VoterDirectoryId = newcomer.Voter.Key.DirectoryId };
+        Assert.Equal(ErrorCode.None, (await newcomer.Log.AskLeaderAsync<RemoveRaftVoterResponse>(removal, _patience)).ErrorCode);
+        await QuorumNode.Until(() => !newcomer.Log.Status.IsVoter, "the newcomer to hear that it votes no more");
+    }
+
+    [Fact]
+    public async Task A_replica_that_knows_no_leader_says_so()
+    {
+        _nodes[0].Start(_first);
+        await Assert.ThrowsAsync<NotControllerException>(() => _nodes[0].Log!.AskLeaderAsync<DescribeQuorumResponse>(new DescribeQuorumRequest(), _patience));
+    }
+
+    [Fact]
+    public async Task A_newcomer_that_nobody_answers_for_is_refused_before_the_time_is_over()
+    {
+        Start(_nodes);
+        var leader = await QuorumNode.LeaderAsync(_nodes);
+        await leader.AppendAsync("topic");
+        var nobody = new QuorumNode(4, _root);
+        await nobody.DisposeAsync();
+        var clock = Stopwatch.StartNew();
+        var answer = await leader.Log!.AskLeaderAsync<AddRaftVoterResponse>(Add(nobody), _patience);
+        Assert.Equal(ErrorCode.RequestTimedOut, answer.ErrorCode);
+        Assert.True(clock.Elapsed < TimeSpan.FromMilliseconds(Add(nobody).TimeoutMs / 2), $"it took {clock.Elapsed}");
+    }
+
+    [Fact]
+    public async Task Only_the_metadata_has_a_quorum()
+    {
+        var one = _nodes[0];
+        one.Start(VoterSet.Of(one.Voter));
+        await QuorumNode.LeaderAsync(one);
+        foreach (var (topic, partitions) in new (string, int[])[] { (TopicNames.ClusterMetadata, [1]), (TopicNames.ClusterMetadata, [0, 1]), ("other", [0]) })
+        {
+            var described = await one.Log!.AskLeaderAsync<DescribeQuorumResponse>(
+                new DescribeQuorumRequest { Topics = [new() { TopicName = topic, Partitions = [.. partitions.Select(index => new DescribeQuorumRequest.PartitionData { PartitionIndex = index })] }] },
+                _patience);
+            Assert.All(described.Topics.Single().Partitions, partition => Assert.Equal(ErrorCode.UnknownTopicOrPartition, partition.ErrorCode));
+            Assert.Equal((partitions.Length, 0), (described.Topics[0].Partitions.Count, described.Nodes.Count));
+        }
     }
 
     [Fact]

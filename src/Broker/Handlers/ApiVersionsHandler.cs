@@ -12,6 +12,8 @@ public sealed partial class ApiVersionsHandler(BrokerContext broker, Func<IEnume
     /// <summary>Clients built on librdkafka switch compression off when Produce 0 to 2 are not listed, though nobody sends them (KAFKA-18659).</summary>
     private const short AdvertisedProduceMin = 0;
 
+    private const short LevelZeroVersion = 4;
+
     protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, ApiVersionsRequest request)
     {
         if (context.ApiVersion >= 3)
@@ -34,14 +36,15 @@ public sealed partial class ApiVersionsHandler(BrokerContext broker, Func<IEnume
                 MinVersion = api.Key == (short)ApiKey.Produce ? AdvertisedProduceMin : api.MinVersion,
                 MaxVersion = api.MaxVersion,
             })],
-            SupportedFeatures = [.. Features.Supported.Select(feature => new ApiVersionsResponse.SupportedFeatureKey
+            // Clients that know version 3 at most fail upon a feature that begins at level 0, as Kafka's do.
+            SupportedFeatures = [.. Features.Supported.Append(Features.Quorum).Where(feature => feature.Min > 0 || context.ApiVersion >= LevelZeroVersion).Select(feature => new ApiVersionsResponse.SupportedFeatureKey
             {
                 Name = feature.Name,
                 MinVersion = feature.Min,
                 MaxVersion = feature.Max,
             })],
             FinalizedFeaturesEpoch = image.Offset,
-            FinalizedFeatures = [.. image.Features.Select(feature => new ApiVersionsResponse.FinalizedFeatureKey
+            FinalizedFeatures = [.. image.Features.Append(new(Features.Quorum.Name, Features.Quorum.Max)).Select(feature => new ApiVersionsResponse.FinalizedFeatureKey
             {
                 Name = feature.Key,
                 MinVersionLevel = feature.Value,

@@ -79,6 +79,43 @@ public sealed class DescribeConfigsHandler(BrokerContext broker) : ApiHandler<De
     }
 }
 
+/// <summary>Names what settings can be set on: topics and brokers that there are, groups and client metrics that have some (KIP-1142).</summary>
+public sealed class ListConfigResourcesHandler(BrokerContext broker) : ApiHandler<ListConfigResourcesRequest>(ApiKey.ListConfigResources)
+{
+    /// <summary>Before, there were only client metrics to list (KIP-714).</summary>
+    private const short TypesVersion = 1;
+
+    private static readonly ConfigResourceType[] Types =
+        [ConfigResourceType.Topic, ConfigResourceType.Broker, ConfigResourceType.BrokerLogger, ConfigResourceType.ClientMetrics, ConfigResourceType.Group];
+
+    protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, ListConfigResourcesRequest request)
+    {
+        var wanted = context.ApiVersion < TypesVersion ? [ConfigResourceType.ClientMetrics]
+            : request.ResourceTypes.Count == 0 ? Types
+            : [.. request.ResourceTypes.Select(type => (ConfigResourceType)type).Distinct()];
+        if (wanted.Except(Types).Any())
+        {
+            return Answer(new ListConfigResourcesResponse { ErrorCode = ErrorCode.UnsupportedVersion });
+        }
+
+        var image = broker.Image;
+        var listener = context.Connection.ListenerName;
+        return Answer(new ListConfigResourcesResponse
+        {
+            ConfigResources = [.. wanted.SelectMany(type => NamesOf(image, type, listener).Select(name =>
+                new ListConfigResourcesResponse.ConfigResource { ResourceName = name, ResourceType = (sbyte)type }))],
+        });
+    }
+
+    private static IEnumerable<string> NamesOf(MetadataImage image, ConfigResourceType type, string listener) => type switch
+    {
+        ConfigResourceType.Topic => image.TopicsByName.Keys,
+        ConfigResourceType.Broker or ConfigResourceType.BrokerLogger => image.Brokers.Values.Where(one => !one.Fenced && one.EndPoint(listener) is not null)
+            .Select(one => one.Id.ToString(CultureInfo.InvariantCulture)),
+        _ => image.Configs.Keys.Where(resource => resource.Type == type).Select(resource => resource.Name),
+    };
+}
+
 /// <summary>Alters settings one by one, through the controller (KIP-339).</summary>
 public sealed class IncrementalAlterConfigsHandler(BrokerContext broker) : ApiHandler<IncrementalAlterConfigsRequest>(ApiKey.IncrementalAlterConfigs)
 {

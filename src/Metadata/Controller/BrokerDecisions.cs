@@ -17,8 +17,12 @@ public static class RegisterBrokerDecision
         }
 
         var records = new List<IMessage> { Registration(request, nextOffset) };
-        records.AddRange(Features.Supported.Where(feature => !image.Features.ContainsKey(feature.Name))
-            .Select(feature => new FeatureLevelRecord { Name = feature.Name, FeatureLevel = feature.Max }));
+        if (image.Features.IsEmpty)
+        {
+            // The cluster begins at the highest levels. Later ones are for its operator to take (UpdateFeatures), once all brokers know them.
+            records.AddRange(Features.Supported.Select(feature => new FeatureLevelRecord { Name = feature.Name, FeatureLevel = feature.Max }));
+        }
+
         // The incarnation before led until now, for all the image knows; and one that did not close its logs may lack records that it acknowledged.
         records.AddRange(context.Changes(image, id => id != request.BrokerId).BrokerLeft(request.BrokerId));
         return new Decision(records, new BrokerRegistrationResponse { BrokerEpoch = nextOffset });
@@ -31,7 +35,7 @@ public static class RegisterBrokerDecision
             return ErrorCode.InconsistentClusterId;
         }
 
-        if (Features.Supported.Any(feature => image.Features.TryGetValue(feature.Name, out var level) && !Supports(request, feature.Name, level)))
+        if (image.Features.Any(feature => !Supports(request, feature.Key, feature.Value)))
         {
             return ErrorCode.UnsupportedVersion;
         }

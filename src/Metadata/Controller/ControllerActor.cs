@@ -166,6 +166,7 @@ public sealed class ControllerActor : ReceiveActor, IWithTimers
         AlterPartitionRequest alter => AlterPartitionDecision.Decide(_latest, alter, _context),
         ElectLeadersRequest elect => ElectLeadersDecision.Decide(_latest, elect, _context),
         AlterPartitionReassignmentsRequest alter => AlterPartitionReassignmentsDecision.Decide(_latest, alter, _context),
+        UpdateFeaturesRequest update => UpdateFeaturesDecision.Decide(_latest, update),
         UnregisterBrokerRequest unregister => UnregisterBrokerDecision.Decide(_latest, unregister, _context),
         _ => throw new ArgumentException($"The controller does not decide on {request.GetType().Name}."),
     };

@@ -13,23 +13,25 @@ internal static class QuorumDescription
             return new DescribeQuorumResponse { ErrorCode = ErrorCode.NotLeaderOrFollower, ErrorMessage = "This replica does not lead the metadata quorum." };
         }
 
+        // As with Kafka: who asks for anything else beside the one partition is told nothing of it either.
+        var isForMetadata = request.Topics is [{ TopicName: QuorumMessages.Topic, Partitions: [{ PartitionIndex: 0 }] }];
         return new DescribeQuorumResponse
         {
             Topics = [.. request.Topics.Select(topic => new DescribeQuorumResponse.TopicData
             {
                 TopicName = topic.TopicName,
                 Partitions = [.. topic.Partitions.Select(partition =>
-                    topic.TopicName == QuorumMessages.Topic && partition.PartitionIndex == 0
-                        ? Of(status)
-                        : new() { PartitionIndex = partition.PartitionIndex, ErrorCode = ErrorCode.UnknownTopicOrPartition })],
+                    isForMetadata ? Of(status) : new() { PartitionIndex = partition.PartitionIndex, ErrorCode = ErrorCode.UnknownTopicOrPartition })],
             })],
-            Nodes = [.. status.Voters.All.Select(voter => new DescribeQuorumResponse.Node
-            {
-                NodeId = voter.Key.Id,
-                Listeners = [.. voter.Endpoints.Select(one => new DescribeQuorumResponse.Listener { Name = one.Name, Host = one.Host, Port = one.Port })],
-            })],
+            Nodes = isForMetadata ? [.. status.Voters.All.Select(Of)] : [],
         };
     }
+
+    private static DescribeQuorumResponse.Node Of(Voter voter) => new()
+    {
+        NodeId = voter.Key.Id,
+        Listeners = [.. voter.Endpoints.Select(one => new DescribeQuorumResponse.Listener { Name = one.Name, Host = one.Host, Port = one.Port })],
+    };
 
     private static DescribeQuorumResponse.PartitionData Of(QuorumStatus status) => new()
     {

@@ -64,7 +64,7 @@ public sealed partial class QuorumMachine
             GrantingVoters = [.. granting.Select(key => new LeaderChangeMessage.Voter { VoterId = key.Id, VoterDirectoryId = key.DirectoryId })],
         };
         IMessage[] voters = _log.VotersOffset < 0
-            ? [new KRaftVersionRecord { KRaftVersion = 1 }, _log.Voters.With(new Voter(_self.Key, _self.Endpoints)).ToRecord()]
+            ? [new KRaftVersionRecord { KRaftVersion = VoterSet.KRaftVersion }, _log.Voters.With(new Voter(_self.Key, _self.Endpoints)).ToRecord()]
             : [];
         return ControlRecords.ToBatch(_now, [change, .. voters]);
     }
@@ -305,7 +305,7 @@ public sealed partial class QuorumMachine
 
         _parkedFetches.ForEach(Serve);
         _parkedFetches.Clear();
-        FailVoterChange(ErrorCode.NotLeaderOrFollower);
+        FailVoterChange(ErrorCode.NotLeaderOrFollower, null);
     }
 
     private void Resign()

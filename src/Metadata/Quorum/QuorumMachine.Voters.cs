@@ -12,8 +12,14 @@ namespace Milena.Metadata.Quorum;
 public sealed partial class QuorumMachine
 {
     /// <summary>The one change that waits: for the newcomer to catch up, then for its record to be decided.</summary>
-    private sealed record VoterChange(long RequestId, Voter? Newcomer, long DeadlineMs, bool AckWhenCommitted, Func<ErrorCode, IResponseMessage> Answer)
+    private sealed record VoterChange(long RequestId, Voter? Newcomer, long DeadlineMs, bool AckWhenCommitted, Func<ErrorCode, string?, IResponseMessage> Answer)
     {
+        /// <summary>Asks the newcomer, at the address that it is to have as a voter, what it serves.</summary>
+        public RequestSlot Probe { get; } = new();
+
+        /// <summary>It answered there, and can be a voter.</summary>
+        public bool IsReached { get; set; }
+
         /// <summary>Null until the record is appended.</summary>
         public long? Offset { get; set; }
 
@@ -26,44 +32,56 @@ public sealed partial class QuorumMachine
 
     private void OnAddVoter(long requestId, AddRaftVoterRequest request)
     {
-        var key = new ReplicaKey(request.VoterId, request.VoterDirectoryId);
-        var newcomer = new Voter(key, [.. request.Listeners.Select(one => new QuorumEndpoint(one.Name, one.Host, one.Port))]);
-        var error = ChangeError(request.ClusterId);
+        var newcomer = NewcomerOf(request);
+        var error = RequestError(request.ClusterId);
         if (error == ErrorCode.None)
         {
-            error = newcomer.Endpoints.IsEmpty || key.Id < 0 || key.DirectoryId == Guid.Empty ? ErrorCode.InvalidRequest
-                : _log.Voters.Find(key.Id) is not null ? ErrorCode.DuplicateVoter
+            error = newcomer is null ? ErrorCode.InvalidRequest
+                : !MayChange ? ErrorCode.RequestTimedOut
+                : _log.Voters.Find(request.VoterId) is not null ? ErrorCode.DuplicateVoter
                 : ErrorCode.None;
         }
 
         if (error != ErrorCode.None)
         {
-            Answer(requestId, new AddRaftVoterResponse { ErrorCode = error, ErrorMessage = Say(error) });
+            Answer(requestId, AddResponseOf(error, null));
             return;
         }
 
         var waitMs = Math.Clamp(request.TimeoutMs, 0, _settings.VoterChangeMaxMs);
-        _voterChange = new VoterChange(requestId, newcomer, _now + waitMs, request.AckWhenCommitted, code => new AddRaftVoterResponse { ErrorCode = code, ErrorMessage = Say(code) });
-        ProceedVoterChange();
+        _voterChange = new VoterChange(requestId, newcomer, _now + waitMs, request.AckWhenCommitted, AddResponseOf);
+    }
+
+    /// <summary>Who is to be added, reached under the name that this replica's own address has; null where the request does not say that.</summary>
+    private Voter? NewcomerOf(AddRaftVoterRequest request)
+    {
+        var name = _self.Endpoints[0].Name;
+        var endpoints = request.Listeners.DistinctBy(one => one.Name).OrderBy(one => one.Name != name)
+            .Select(one => new QuorumEndpoint(one.Name, one.Host, one.Port)).ToImmutableArray();
+        var isWhole = request.VoterId >= 0 && request.VoterDirectoryId != Guid.Empty
+            && endpoints.Any(one => one.Name == name) && endpoints.All(one => one.Host.Length > 0 && one.Port > 0);
+        return isWhole ? new Voter(new ReplicaKey(request.VoterId, request.VoterDirectoryId), endpoints) : null;
     }
 
     private void OnRemoveVoter(long requestId, RemoveRaftVoterRequest request)
     {
-        var error = ChangeError(request.ClusterId);
+        var key = new ReplicaKey(request.VoterId, request.VoterDirectoryId);
+        var error = RequestError(request.ClusterId);
         if (error == ErrorCode.None)
         {
-            error = !_log.Voters.Contains(new ReplicaKey(request.VoterId, request.VoterDirectoryId)) ? ErrorCode.VoterNotFound
-                : _log.Voters.Count == 1 ? ErrorCode.InvalidRequest
+            error = key.Id < 0 || key.DirectoryId == Guid.Empty ? ErrorCode.InvalidRequest
+                : !MayChange ? ErrorCode.RequestTimedOut
+                : !_log.Voters.Contains(key) || _log.Voters.Count == 1 ? ErrorCode.VoterNotFound
                 : ErrorCode.None;
         }
 
         if (error != ErrorCode.None)
         {
-            Answer(requestId, new RemoveRaftVoterResponse { ErrorCode = error, ErrorMessage = Say(error) });
+            Answer(requestId, RemoveResponseOf(error, null));
             return;
         }
 
-        _voterChange = new VoterChange(requestId, null, _now + _settings.VoterChangeMaxMs, true, code => new RemoveRaftVoterResponse { ErrorCode = code, ErrorMessage = Say(code) });
+        _voterChange = new VoterChange(requestId, null, _now + _settings.VoterChangeMaxMs, true, RemoveResponseOf);
         AppendVoters(_log.Voters.Without(request.VoterId));
     }
 
@@ -71,10 +89,11 @@ public sealed partial class QuorumMachine
     {
         var key = new ReplicaKey(request.VoterId, request.VoterDirectoryId);
         ImmutableArray<QuorumEndpoint> endpoints = [.. request.Listeners.Select(one => new QuorumEndpoint(one.Name, one.Host, one.Port))];
-        var error = ChangeError(request.ClusterId);
+        var error = RequestError(request.ClusterId);
         if (error == ErrorCode.None)
         {
-            error = request.CurrentLeaderEpoch != Epoch ? ErrorCode.FencedLeaderEpoch
+            error = !MayChange ? ErrorCode.RequestTimedOut
+                : request.CurrentLeaderEpoch != Epoch ? ErrorCode.FencedLeaderEpoch
                 : endpoints.IsEmpty ? ErrorCode.InvalidRequest
                 : _log.Voters.Contains(key) ? ErrorCode.None
                 : ErrorCode.VoterNotFound;
@@ -82,7 +101,7 @@ public sealed partial class QuorumMachine
 
         if (error != ErrorCode.None || _log.Voters.Find(key.Id)!.HasEndpoints(endpoints))
         {
-            Answer(requestId, UpdateResponseOf(error));
+            Answer(requestId, UpdateResponseOf(error, null));
             return;
         }
 
@@ -90,7 +109,7 @@ public sealed partial class QuorumMachine
         AppendVoters(_log.Voters.With(new Voter(key, endpoints)));
     }
 
-    private UpdateRaftVoterResponse UpdateResponseOf(ErrorCode error)
+    private UpdateRaftVoterResponse UpdateResponseOf(ErrorCode error, string? message)
     {
         var at = LeaderAddress();
         return new UpdateRaftVoterResponse
@@ -107,7 +126,7 @@ public sealed partial class QuorumMachine
         VoterId = _self.Key.Id,
         VoterDirectoryId = _self.Key.DirectoryId,
         Listeners = [.. _self.Endpoints.Select(one => new UpdateRaftVoterRequest.Listener { Name = one.Name, Host = one.Host, Port = one.Port })],
-        KRaftVersionFeature = new() { MinSupportedVersion = 0, MaxSupportedVersion = 1 },
+        KRaftVersionFeature = new() { MinSupportedVersion = 0, MaxSupportedVersion = VoterSet.KRaftVersion },
     };
 
     private void OnUpdateVoterAnswered(QuorumOutput.Send sent, UpdateRaftVoterResponse? response)
@@ -117,21 +136,39 @@ public sealed partial class QuorumMachine
         _update.TryEnd(sent.Token, _now + wait);
     }
 
-    private ErrorCode ChangeError(string? clusterId)
+    private void OnNewcomerAnswered(QuorumOutput.Send sent, ApiVersionsResponse? response)
     {
-        if (clusterId is not null && clusterId != _self.ClusterId)
+        if (_voterChange is not { Newcomer: { } newcomer } change || !change.Probe.TryEnd(sent.Token, long.MaxValue))
         {
-            return ErrorCode.InconsistentClusterId;
+            // The change that it was asked for is over.
+            return;
         }
 
-        if (Role != QuorumRole.Leader)
+        if (response is not { ErrorCode: ErrorCode.None })
         {
-            return ErrorCode.NotLeaderOrFollower;
+            FailVoterChange(ErrorCode.RequestTimedOut, $"Nobody answers at {newcomer.Peer.Host}:{newcomer.Peer.Port}, where voter {newcomer.Key} is to be reached.");
         }
-
-        var isSettled = HighWatermark > _leadership!.EpochStart && _log.VotersOffset < HighWatermark && _voterChange is null;
-        return isSettled ? ErrorCode.None : ErrorCode.RequestTimedOut;
+        else if (!QuorumApis.CanVote(response))
+        {
+            FailVoterChange(ErrorCode.InvalidRequest, $"Who answers at {newcomer.Peer.Host}:{newcomer.Peer.Port} does not know kraft.version {VoterSet.KRaftVersion}.");
+        }
+        else
+        {
+            change.IsReached = true;
+        }
     }
+
+    private static AddRaftVoterResponse AddResponseOf(ErrorCode error, string? message) => new() { ErrorCode = error, ErrorMessage = message ?? Say(error) };
+
+    private static RemoveRaftVoterResponse RemoveResponseOf(ErrorCode error, string? message) => new() { ErrorCode = error, ErrorMessage = message ?? Say(error) };
+
+    private ErrorCode RequestError(string? clusterId) =>
+        clusterId is not null && clusterId != _self.ClusterId ? ErrorCode.InconsistentClusterId
+        : Role != QuorumRole.Leader ? ErrorCode.NotLeaderOrFollower
+        : ErrorCode.None;
+
+    /// <summary>Whether this leader knows of every change before, and none is under way.</summary>
+    private bool MayChange => HighWatermark > _leadership!.EpochStart && _log.VotersOffset < HighWatermark && _voterChange is null;
 
     private static string? Say(ErrorCode error) => error switch
     {
@@ -139,8 +176,8 @@ public sealed partial class QuorumMachine
         ErrorCode.NotLeaderOrFollower => "This replica does not lead the metadata quorum.",
         ErrorCode.RequestTimedOut => "The change was not decided in time, or another one is under way: try again.",
         ErrorCode.DuplicateVoter => "A voter of this id is in the quorum; remove it first.",
-        ErrorCode.VoterNotFound => "The quorum has no voter of this id and directory.",
-        ErrorCode.InvalidRequest => "A voter needs an id, a directory id and an address, and the last voter cannot be removed.",
+        ErrorCode.VoterNotFound => "The quorum has no voter of this id and directory that others could do without.",
+        ErrorCode.InvalidRequest => "A voter needs an id, a directory id and, to be added, an address under the name of the quorum's listener.",
         ErrorCode.InconsistentClusterId => "The request is for another cluster.",
         _ => null,
     };
@@ -153,7 +190,7 @@ public sealed partial class QuorumMachine
             change.Offset = _log.VotersOffset;
             if (!change.AckWhenCommitted)
             {
-                AnswerChange(change, ErrorCode.None);
+                AnswerChange(change, ErrorCode.None, null);
             }
         }
 
@@ -163,23 +200,28 @@ public sealed partial class QuorumMachine
 
     private void ProceedVoterChange()
     {
-        if (_voterChange is { Offset: null, Newcomer: { } newcomer })
+        if (_voterChange is { Offset: null, Newcomer: { } newcomer } change)
         {
+            if (change.Probe.IsDue(_now))
+            {
+                Send(change.Probe, newcomer.Peer, new ApiVersionsRequest { ClientSoftwareName = "milena", ClientSoftwareVersion = "1" });
+            }
+
             // Caught up with what was there a short while ago: it will not hold up the next decisions as a voter.
-            if (_leadership!.Find(newcomer.Key) is { LastCaughtUpMs: { } caughtUp } && caughtUp + _settings.FetchTimeoutMs >= _now)
+            if (change.IsReached && _leadership!.Find(newcomer.Key) is { LastCaughtUpMs: { } caughtUp } && caughtUp + _settings.FetchTimeoutMs >= _now)
             {
                 AppendVoters(_log.Voters.With(newcomer));
                 return;
             }
         }
-        else if (_voterChange is null && Role == QuorumRole.Leader && AddressIsOutdated && ChangeError(null) == ErrorCode.None)
+        else if (_voterChange is null && AddressIsOutdated && MayChange)
         {
             AppendVoters(_log.Voters.With(new Voter(_self.Key, _self.Endpoints)));
         }
 
         if (_voterChange is { } waiting && _now >= waiting.DeadlineMs)
         {
-            FailVoterChange(ErrorCode.RequestTimedOut);
+            FailVoterChange(ErrorCode.RequestTimedOut, null);
         }
     }
 
@@ -188,7 +230,7 @@ public sealed partial class QuorumMachine
         if (_voterChange is { Offset: { } offset } change && offset < HighWatermark)
         {
             _voterChange = null;
-            AnswerChange(change, ErrorCode.None);
+            AnswerChange(change, ErrorCode.None, null);
         }
 
         if (!IsVoter && _log.VotersOffset < HighWatermark)
@@ -199,21 +241,21 @@ public sealed partial class QuorumMachine
     }
 
     /// <summary>Says that it is not known to be decided; an appended record may still be.</summary>
-    private void FailVoterChange(ErrorCode error)
+    private void FailVoterChange(ErrorCode error, string? message)
     {
         if (_voterChange is { } change)
         {
             _voterChange = null;
-            AnswerChange(change, error);
+            AnswerChange(change, error, message);
         }
     }
 
-    private void AnswerChange(VoterChange change, ErrorCode error)
+    private void AnswerChange(VoterChange change, ErrorCode error, string? message)
     {
         if (!change.IsAnswered)
         {
             change.IsAnswered = true;
-            Answer(change.RequestId, change.Answer(error));
+            Answer(change.RequestId, change.Answer(error, message));
         }
     }
 }

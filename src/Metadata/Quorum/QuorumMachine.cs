@@ -174,6 +174,9 @@ public sealed partial class QuorumMachine
             case UpdateRaftVoterRequest update:
                 OnUpdateVoter(requestId, update);
                 break;
+            case ApiVersionsRequest:
+                Answer(requestId, QuorumApis.Versions());
+                break;
             default:
                 _outputs.Add(new QuorumOutput.Drop(requestId));
                 break;
@@ -205,6 +208,9 @@ public sealed partial class QuorumMachine
                 break;
             case (UpdateRaftVoterRequest, _):
                 OnUpdateVoterAnswered(sent, response as UpdateRaftVoterResponse);
+                break;
+            case (ApiVersionsRequest, _):
+                OnNewcomerAnswered(sent, response as ApiVersionsResponse);
                 break;
             default:
                 throw new ArgumentException($"This machine does not send {sent.Request.GetType().Name}.");

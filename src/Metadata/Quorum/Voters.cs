@@ -25,7 +25,8 @@ public sealed record Voter(ReplicaKey Key, ImmutableArray<QuorumEndpoint> Endpoi
 /// <summary>Who votes, and whose copies count, as a VotersRecord of the log says.</summary>
 public sealed class VoterSet
 {
-    private const short KRaftVersion = 1;
+    /// <summary>The level of kraft.version at which every quorum here works, from its first record on.</summary>
+    public const short KRaftVersion = 1;
 
     private readonly ImmutableSortedDictionary<int, Voter> _voters;
 

@@ -6,10 +6,18 @@ namespace Milena.Coordinators.Tests.Groups;
 /// <summary>A client that joins, works, changes its mind, leaves and crashes by chance, and otherwise does what clients do.</summary>
 internal sealed class SimulatedClient(GroupHarness harness, Random random, GroupModel model, string group, string? instanceId)
 {
+    /// <summary>Below lie the whims to leave and to subscribe anew.</summary>
+    private const int FirstCalmWhim = 2;
+
     private GroupMemberClient _member = New(harness, random, group, instanceId);
     private Ticket? _pending;
     private List<string>? _toAssign;
     private bool _isStable;
+
+    public string Group => group;
+
+    /// <summary>Whether it was given its share of a generation, and has not heard since that this is over.</summary>
+    public bool HoldsShare => _isStable;
 
     /// <summary>Does one thing.</summary>
     public void Act()
@@ -18,14 +26,25 @@ internal sealed class SimulatedClient(GroupHarness harness, Random random, Group
         {
             Crash();
         }
-        else if (_pending is { IsAnswered: true } answered)
+        else
+        {
+            Behave(lowestWhim: 0);
+        }
+    }
+
+    /// <summary>Does one thing that a client does which neither crashes nor leaves nor changes its mind.</summary>
+    public void Behave() => Behave(lowestWhim: FirstCalmWhim);
+
+    private void Behave(int lowestWhim)
+    {
+        if (_pending is { IsAnswered: true } answered)
         {
             _pending = null;
             TakeAnswer(answered);
         }
         else if (_pending is null)
         {
-            Work();
+            Work(lowestWhim);
         }
     }
 
@@ -44,7 +63,7 @@ internal sealed class SimulatedClient(GroupHarness harness, Random random, Group
         Version = instanceId is null && random.Next(5) == 0 ? (short)3 : GroupMemberClient.JoinVersion,
     };
 
-    private void Work()
+    private void Work(int lowestWhim)
     {
         if (_member.Generation < 0)
         {
@@ -58,7 +77,7 @@ internal sealed class SimulatedClient(GroupHarness harness, Random random, Group
             return;
         }
 
-        switch (random.Next(100))
+        switch (random.Next(lowestWhim, 100))
         {
             case 0:
                 Reset(_member.Leave());

@@ -194,6 +194,22 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
         return await reply.Task.WaitAsync(stopping);
     }
 
+    /// <summary>Puts an administrator's request to the quorum's leader, wherever that is.</summary>
+    /// <exception cref="NotControllerException">No leader is known, or the one that was is none any more: nothing was done.</exception>
+    /// <exception cref="TimeoutException">There is no answer; what was asked for may still come to pass.</exception>
+    public async Task<TResponse> AskLeaderAsync<TResponse>(IRequestMessage request, TimeSpan timeout)
+        where TResponse : class, IResponseMessage
+    {
+        var status = Status;
+        var answer = status switch
+        {
+            { Role: QuorumRole.Leader } => await AskAsync(request, CancellationToken.None).WaitAsync(timeout, _environment.Clock),
+            { Leader: { } leader } => await _transport.SendAsync(leader, request, timeout),
+            _ => throw new NotControllerException("No leader of the metadata quorum is known."),
+        };
+        return answer as TResponse ?? throw new TimeoutException($"The leader of the metadata quorum, {status.LeaderId}, does not answer.");
+    }
+
     /// <summary>Hands leadership over if it has it, and closes the log with everything flushed.</summary>
     public async ValueTask DisposeAsync()
     {

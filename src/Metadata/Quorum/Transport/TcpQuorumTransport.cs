@@ -160,7 +160,7 @@ public sealed class TcpQuorumTransport : IQuorumTransport
             return null;
         }
 
-        var response = request is ApiVersionsRequest ? QuorumApis.Versions() : await handler(request, _stopping.Token).WaitAsync(_stopping.Token);
+        var response = await handler(request, _stopping.Token).WaitAsync(_stopping.Token);
         return response is null ? null : QuorumFrames.Response(header, response);
     }
 }
