@@ -1,3 +1,4 @@
+using Milena.Faults.Nodes;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Testing;
@@ -15,6 +16,7 @@ public sealed class Full_disks
     [SkippableFact]
     public void A_full_disk_costs_the_partitions_on_it_and_nothing_that_was_acknowledged()
     {
+        Skip.If(SmallDisk.WhyNot is not null, SmallDisk.WhyNot);
         using var disk = new SmallDisk(megabytes: 40);
         using var node = new NodeProcess();
         var directories = $"{node.Data},{Path.Combine(disk.Folder, "data")}";
@@ -68,6 +70,7 @@ public sealed class Full_disks
     [SkippableFact]
     public void A_node_whose_metadata_lies_on_a_full_disk_ends_and_says_why()
     {
+        Skip.If(SmallDisk.WhyNot is not null, SmallDisk.WhyNot);
         using var disk = new SmallDisk(megabytes: 16);
         using var node = new NodeProcess();
         node.Start("--data", Path.Combine(disk.Folder, "data"));

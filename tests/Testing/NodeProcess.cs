@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 
 namespace Milena.Testing;
 
@@ -8,6 +9,7 @@ public sealed class NodeProcess : IDisposable
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
 
     private readonly bool _ownsData;
+    private readonly StringBuilder _output = new();
     private Process? _process;
 
     /// <param name="port">0 for any that is free.</param>
@@ -22,13 +24,31 @@ public sealed class NodeProcess : IDisposable
 
     public int Port { get; }
 
-    public string Address => $"127.0.0.1:{Port}";
+    /// <summary>The address that it listens on.</summary>
+    public string Host { get; init; } = "127.0.0.1";
+
+    public string Address => $"{Host}:{Port}";
+
+    /// <summary>A program and its arguments that starts the node in its own place by running it, such as <c>ip netns exec</c>; empty for none.</summary>
+    public IReadOnlyList<string> Launcher { get; init; } = [];
 
     /// <summary>Where it is started; where the tests run unless told otherwise.</summary>
     public string WorkingDirectory { get; init; } = "";
 
+    /// <summary>Takes each line that it prints of what happens, as it prints it.</summary>
+    public Action<string>? OnLine { get; init; }
+
     /// <summary>Everything it printed since its last start.</summary>
-    public string Output { get; private set; } = "";
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
+            }
+        }
+    }
 
     public static string Program => Environment.GetEnvironmentVariable("MILENA") ?? Path.GetFullPath(
         Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "..", "..", "src", "Node", "bin", Configuration, "net10.0", OperatingSystem.IsWindows() ? "milena.exe" : "milena"));
@@ -115,14 +135,20 @@ public sealed class NodeProcess : IDisposable
 
     private (Process Process, string? FirstLine) Launch(string[] more)
     {
-        string[] arguments = ["start", "--data", Data, "--listen", Address, "--cluster-listen", $"127.0.0.1:{FreePorts.One()}", .. more];
-        var process = Process.Start(new ProcessStartInfo(Program, arguments)
+        string[] arguments = ["start", "--data", Data, "--listen", Address, "--cluster-listen", $"{Host}:{FreePorts.One()}", .. more];
+        string[] command = [.. Launcher, Program, .. arguments];
+        lock (_output)
+        {
+            _output.Clear();
+        }
+
+        var process = Process.Start(new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             WorkingDirectory = WorkingDirectory,
         })!;
-        process.ErrorDataReceived += (_, line) => Output += line.Data + "\n";
+        process.ErrorDataReceived += (_, line) => Take(line.Data);
         var first = process.StandardOutput.ReadLineAsync();
         if (!first.Wait(StartTimeout))
         {
@@ -136,5 +162,21 @@ public sealed class NodeProcess : IDisposable
         }
 
         return (process, first.Result);
+    }
+
+    /// <param name="line">Null at the end of what it prints.</param>
+    private void Take(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        lock (_output)
+        {
+            _output.Append(line).Append('\n');
+        }
+
+        OnLine?.Invoke(line);
     }
 }

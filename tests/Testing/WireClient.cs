@@ -13,10 +13,10 @@ public sealed class WireClient : IDisposable
     private readonly NetworkStream _stream;
     private int _correlation;
 
-    /// <param name="patience">How long to wait for an answer before an <see cref="IOException"/>; half a minute unless told otherwise.</param>
+    /// <param name="patience">How long to wait for a connection or an answer before an <see cref="IOException"/>; half a minute unless told otherwise.</param>
     public WireClient(string host, int port, TimeSpan? patience = null)
     {
-        _client = new TcpClient(host, port) { NoDelay = true };
+        _client = Connect(host, port, patience ?? DefaultPatience);
         _stream = _client.GetStream();
         _stream.ReadTimeout = (int)(patience ?? DefaultPatience).TotalMilliseconds;
     }
@@ -57,6 +57,27 @@ public sealed class WireClient : IDisposable
         BinaryPrimitives.WriteInt32BigEndian(frame, body.Length);
         body.CopyTo(frame, sizeof(int));
         return frame;
+    }
+
+    private static TcpClient Connect(string host, int port, TimeSpan patience)
+    {
+        var client = new TcpClient { NoDelay = true };
+        try
+        {
+            using var limit = new CancellationTokenSource(patience);
+            client.ConnectAsync(host, port, limit.Token).AsTask().GetAwaiter().GetResult();
+            return client;
+        }
+        catch (OperationCanceledException e)
+        {
+            client.Dispose();
+            throw new IOException($"{host}:{port} does not answer within {patience}.", e);
+        }
+        catch (SocketException)
+        {
+            client.Dispose();
+            throw;
+        }
     }
 
     private byte[]? ReadFrame()

@@ -1,20 +1,21 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace Milena.Faults.Tests;
+namespace Milena.Faults.Nodes;
 
-/// <summary>A file system of its own, in memory and small, that a test can fill. Needs Linux and the right to mount.</summary>
-internal sealed class SmallDisk : IDisposable
+/// <summary>A file system of its own, in memory and small, that can be filled. Needs Linux and the right to mount.</summary>
+public sealed class SmallDisk : IDisposable
 {
     private readonly string _filler;
 
     public SmallDisk(int megabytes)
     {
-        Skip.IfNot(RuntimeInformation.IsOSPlatform(OSPlatform.Linux) && Environment.UserName == "root", "only root can mount a small file system");
         Folder = Directory.CreateTempSubdirectory("milena-small-disk-").FullName;
         _filler = Path.Combine(Folder, "filler");
-        Run("mount", "-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", Folder);
+        Shell.Run("mount", "-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", Folder);
     }
+
+    /// <summary>Null, or why there can be none here.</summary>
+    public static string? WhyNot => RuntimeInformation.IsOSPlatform(OSPlatform.Linux) && Environment.UserName == "root" ? null : "only root can mount a small file system";
 
     public string Folder { get; }
 
@@ -35,15 +36,7 @@ internal sealed class SmallDisk : IDisposable
 
     public void Dispose()
     {
-        Run("umount", Folder);
+        Shell.Run("umount", Folder);
         Directory.Delete(Folder);
-    }
-
-    private static void Run(string program, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
-        var error = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: {error}");
     }
 }

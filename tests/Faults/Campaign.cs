@@ -1,0 +1,107 @@
+using System.Diagnostics;
+using System.Globalization;
+using Milena.Bench;
+using Milena.Faults.Checking;
+using Milena.Faults.Kinds;
+using Milena.Faults.Load;
+using Milena.Faults.Nodes;
+
+namespace Milena.Faults;
+
+/// <summary>Starts three nodes and load, inflicts faults one after another, and checks at the end what is there.</summary>
+public sealed class Campaign
+{
+    private const string Topic = "load";
+
+    /// <summary>Time in peace before each fault, so that the silence of one is not counted for another.</summary>
+    private static readonly TimeSpan Peace = TimeSpan.FromSeconds(2);
+
+    private readonly FaultsOptions _options;
+    private readonly TextWriter _output;
+    private readonly CancellationToken _cancelled;
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly PartitionHistory[] _histories;
+
+    // Before the first client: afterwards it is too late.
+    static Campaign() => NativeClient.Load();
+
+    private Campaign(FaultsOptions options, TextWriter output, CancellationToken cancelled)
+    {
+        (_options, _output, _cancelled) = (options, TextWriter.Synchronized(output), cancelled);
+        _histories = [.. Enumerable.Range(0, options.Partitions).Select(partition => new PartitionHistory(partition))];
+    }
+
+    /// <param name="output">Takes a line for each fault as it is inflicted.</param>
+    /// <exception cref="FaultsException">This machine cannot do any of what is asked for.</exception>
+    /// <exception cref="OperationCanceledException">Between two faults.</exception>
+    /// <exception cref="TimeoutException">The cluster did not come back after a fault; the message says what it lacks.</exception>
+    public static CampaignResult Run(FaultsOptions options, TextWriter output, CancellationToken cancelled = default) =>
+        new Campaign(options, output, cancelled).Run();
+
+    private CampaignResult Run()
+    {
+        using var surroundings = new Surroundings();
+        var kinds = surroundings.Choose(_options, _output.WriteLine);
+        using var logs = new NodeLogs(_options.Logs);
+        using var cluster = new ThreeNodes(surroundings.Network, surroundings.Disks, logs.Write).Start();
+        cluster.CreateTopic(Topic, _options.Partitions);
+        using var load = new LoadOnTopic(new LoadSettings(
+            cluster.Bootstrap, Topic, _options.Acks, _options.Writers, _options.Rate, _options.ValueBytes, _histories, _clock, Say));
+        var faults = InflictAll(cluster, kinds, load);
+        load.Finish();
+        cluster.WaitUntilAllInSync(Topic);
+        Parallel.ForEach(cluster.Nodes, node => node.Stop());
+        var violations = _histories.SelectMany(history => Checker.Check(history, ReplicasOf(cluster, history.Partition), ordered: _options.Acks == -1)).ToList();
+        return new(
+            Outcome.Of(faults, _histories, violations),
+            violations,
+            _histories.Sum(history => history.Acknowledged.Count),
+            _histories.Sum(history => history.Reads.Values.Sum(reads => reads.Count)),
+            load.Failed,
+            load.Restarts);
+    }
+
+    private List<Inflicted> InflictAll(ThreeNodes cluster, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)
+    {
+        var random = new Random(_options.Seed);
+        var deck = new Queue<FaultKind>();
+        var faults = new List<Inflicted>();
+        var began = _clock.Elapsed;
+        cluster.WaitUntilAllInSync(Topic);
+        do
+        {
+            _cancelled.ThrowIfCancellationRequested();
+            Scene.Hold(Peace);
+            if (deck.Count == 0)
+            {
+                // In turns: each kind comes before any comes again.
+                deck = new(kinds.OrderBy(_ => random.Next()));
+            }
+
+            faults.Add(Inflict(cluster, deck.Dequeue(), random));
+            load.LookAgain();
+        }
+        while (_clock.Elapsed - began < TimeSpan.FromSeconds(_options.Seconds));
+
+        return faults;
+
+        Inflicted Inflict(ThreeNodes nodes, FaultKind kind, Random dice)
+        {
+            var (what, from) = ("", _clock.Elapsed);
+            var scene = new Scene(nodes, Topic, _options.Partitions, dice, () => _histories.Sum(history => (long)history.AcknowledgedCount), said =>
+            {
+                (what, from) = (said, _clock.Elapsed);
+                Say($"{kind.Name}: {said}");
+            });
+            kind.Inflict(scene);
+            nodes.WaitUntilAllInSync(Topic);
+            load.WaitForMore();
+            return new(kind, what, from, _clock.Elapsed);
+        }
+    }
+
+    private static List<ReplicaLog> ReplicasOf(ThreeNodes cluster, int partition) =>
+        [.. ThreeNodes.Ids.Select(id => ReplicaReader.Read(id, cluster.FolderOf(id, Topic, partition)))];
+
+    private void Say(string what) => _output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:HH:mm:ss.fff} {_clock.Elapsed.TotalSeconds,7:F1} s  {what}"));
+}

@@ -1,0 +1,89 @@
+using Milena.Faults.Nodes;
+
+namespace Milena.Faults.Kinds;
+
+/// <summary>Processes that are killed, paused and restarted.</summary>
+internal static class ProcessFaults
+{
+    /// <summary>Acknowledgements of a leader whose followers stand still, before it stands still itself.</summary>
+    private const int RecordsAhead = 20;
+    private const int MinDownSeconds = 3;
+    private const int MaxDownSeconds = 8;
+    private const int MinPauseSeconds = 5;
+    private const int MaxPauseSeconds = 20;
+
+    private static readonly TimeSpan AheadPatience = TimeSpan.FromSeconds(1);
+
+    public static IReadOnlyList<FaultKind> All { get; } =
+    [
+        new("leader-killed", "kill -9 of a partition's leader, which comes back after 3 to 8 s", Bar.Seconds(2, 5), Needs.Nothing, KillLeader),
+        new("controller-killed", "kill -9 of the node that leads the metadata quorum, which comes back after 3 to 8 s", Bar.Seconds(2, 5), Needs.Nothing, KillController),
+        new("paused", "SIGSTOP of a partition's leader or the controller, and SIGCONT after 5 to 20 s", Bar.Seconds(4, 8), Needs.Nothing, Pause),
+        new("paused-ahead", "followers stand still for a moment, then their leader, with what they have not got, for 10 to 20 s", Bar.Seconds(4, 8), Needs.Nothing, PauseAhead),
+        new("restarted", "SIGTERM of a node, which is started again when it has ended", Bar.Seconds(2, 5), Needs.Nothing, Restart),
+        new("all-killed", "kill -9 of all nodes at once, which are started at once", Bar.OnlyMax(8), Needs.Nothing, KillAll),
+    ];
+
+    private static void KillLeader(Scene scene)
+    {
+        var partition = scene.AnyPartition();
+        Kill(scene, scene.LeaderOf(partition), $"leader of partition {partition}");
+    }
+
+    private static void KillController(Scene scene) => Kill(scene, scene.Cluster.Controller(), "the controller");
+
+    private static void Kill(Scene scene, int id, string role)
+    {
+        var time = scene.Duration(MinDownSeconds, MaxDownSeconds);
+        scene.Say($"node {id}, {role}, for {time.TotalSeconds} s");
+        scene.Cluster.Node(id).Kill();
+        Scene.Hold(time);
+        scene.Cluster.Start(id);
+    }
+
+    private static void Pause(Scene scene)
+    {
+        var (id, role) = scene.SomeLeader();
+        var time = scene.Duration(MinPauseSeconds, MaxPauseSeconds);
+        scene.Say($"node {id}, {role}, for {time.TotalSeconds} s");
+        scene.Cluster.Node(id).Pause(true);
+        Scene.Hold(time);
+        scene.Cluster.Node(id).Pause(false);
+    }
+
+    private static void PauseAhead(Scene scene)
+    {
+        var partition = scene.AnyPartition();
+        var id = scene.LeaderOf(partition);
+        var time = scene.Duration(MaxPauseSeconds / 2, MaxPauseSeconds);
+        scene.Say($"node {id}, leader of partition {partition}, for {time.TotalSeconds} s");
+        var followers = scene.Others(id).Select(scene.Cluster.Node).ToList();
+        followers.ForEach(node => node.Pause(true));
+        // With acks=1 it acknowledges what nobody else has; with acks=all it does not, and the wait is over in vain.
+        var goal = scene.Acknowledged + RecordsAhead;
+        Wait.TryUntil(() => scene.Acknowledged >= goal, AheadPatience);
+        scene.Cluster.Node(id).Pause(true);
+        followers.ForEach(node => node.Pause(false));
+        Scene.Hold(time);
+        scene.Cluster.Node(id).Pause(false);
+    }
+
+    private static void Restart(Scene scene)
+    {
+        var id = scene.AnyNode();
+        scene.Say($"node {id}");
+        if (scene.Cluster.Node(id).Stop() is var code and not 0)
+        {
+            throw new InvalidOperationException($"Node {id} ended with exit code {code} on SIGTERM.");
+        }
+
+        scene.Cluster.Start(id);
+    }
+
+    private static void KillAll(Scene scene)
+    {
+        scene.Say("nodes 1, 2 and 3");
+        Parallel.ForEach(scene.Cluster.Nodes, node => node.Kill());
+        scene.Cluster.Start();
+    }
+}

@@ -1,0 +1,41 @@
+using Milena.Faults.Nodes;
+
+namespace Milena.Faults.Kinds;
+
+/// <summary>What a fault is inflicted on, and its dice.</summary>
+/// <param name="acknowledged">How many records are acknowledged so far, of all partitions.</param>
+/// <param name="say">Takes what the fault is about to do.</param>
+public sealed class Scene(ThreeNodes cluster, string topic, int partitions, Random random, Func<long> acknowledged, Action<string> say)
+{
+    public ThreeNodes Cluster { get; } = cluster;
+
+    public string Topic { get; } = topic;
+
+    public Random Random { get; } = random;
+
+    public long Acknowledged => acknowledged();
+
+    public void Say(string what) => say(what);
+
+    public int AnyPartition() => Random.Next(partitions);
+
+    public int LeaderOf(int partition) => Cluster.Describe(Topic)[partition].LeaderId;
+
+    /// <summary>A node that matters: some partition's leader or the controller.</summary>
+    public (int Id, string Role) SomeLeader()
+    {
+        var partition = AnyPartition();
+        return Random.Next(3) == 0 ? (Cluster.Controller(), "the controller") : (LeaderOf(partition), $"leader of partition {partition}");
+    }
+
+    /// <summary>A node, whatever it does.</summary>
+    public int AnyNode() => 1 + Random.Next(Cluster.Nodes.Count);
+
+    public IEnumerable<int> Others(int id) => ThreeNodes.Ids.Where(other => other != id);
+
+    /// <summary>Lets some time pass, chosen by chance between whole seconds.</summary>
+    public TimeSpan Duration(int fromSeconds, int toSeconds) => TimeSpan.FromSeconds(Random.Next(fromSeconds, toSeconds + 1));
+
+    /// <summary>The fault lasts: that time passes is what it is about.</summary>
+    public static void Hold(TimeSpan time) => Thread.Sleep(time);
+}

@@ -1,0 +1,13 @@
+using System.Diagnostics;
+using Milena.Faults.Checking;
+
+namespace Milena.Faults.Load;
+
+/// <summary>What all writers and readers of a campaign share.</summary>
+/// <param name="Acks">1: without idempotence, which Kafka's clients allow with all only. All: -1.</param>
+/// <param name="Rate">Records a second, of all writers together.</param>
+/// <param name="ValueBytes">Bytes of a record's value.</param>
+/// <param name="Histories">Of each partition, by its number.</param>
+/// <param name="Clock">Runs since the campaign began.</param>
+public sealed record LoadSettings(
+    string Bootstrap, string Topic, int Acks, int Writers, double Rate, int ValueBytes, IReadOnlyList<PartitionHistory> Histories, Stopwatch Clock, Action<string> Say);

@@ -1,0 +1,157 @@
+using System.Globalization;
+using System.Net.Sockets;
+using Milena.Model;
+using Milena.Protocol;
+using Milena.Testing;
+
+namespace Milena.Faults.Nodes;
+
+/// <summary>A cluster of three real processes on this machine, with replication factor 3 and min ISR 2 unless a topic says otherwise.</summary>
+public sealed class ThreeNodes : IDisposable
+{
+    private const int Count = 3;
+    private const int CreateTimeoutMs = 20_000;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(5);
+
+    private readonly NodeProcess[] _nodes;
+    private readonly int[] _clusterPorts = [.. Ids.Select(_ => FreePorts.InARow(2))];
+    private readonly SmallDisk[]? _disks;
+
+    /// <param name="network">The nodes' own network; null: they share the machine's loopback.</param>
+    /// <param name="disks">For each node one that holds its second log directory; null: each has one log directory.</param>
+    /// <param name="onLine">Takes each line that a node prints, with its id.</param>
+    public ThreeNodes(NodeNetwork? network = null, SmallDisk[]? disks = null, Action<int, string>? onLine = null)
+    {
+        (Network, _disks) = (network, disks);
+        _nodes = [.. Ids.Select(id => new NodeProcess(port: FreePorts.InARow(1))
+        {
+            Host = network?.HostOf(id) ?? "127.0.0.1",
+            Launcher = network?.LauncherOf(id) ?? [],
+            OnLine = line => onLine?.Invoke(id, line),
+        })];
+    }
+
+    public static IEnumerable<int> Ids => Enumerable.Range(1, Count);
+
+    public IReadOnlyList<NodeProcess> Nodes => _nodes;
+
+    public NodeNetwork? Network { get; }
+
+    public IReadOnlyList<SmallDisk>? Disks => _disks;
+
+    /// <summary>Where clients find it: all nodes.</summary>
+    public string Bootstrap => string.Join(',', _nodes.Select(node => node.Address));
+
+    /// <summary>Starts all of them at once and waits until each takes clients.</summary>
+    public ThreeNodes Start()
+    {
+        Task.WaitAll([.. Ids.Select(id => Task.Run(() => Start(id)))]);
+        return this;
+    }
+
+    /// <param name="id">A node's id, from 1.</param>
+    public void Start(int id) => Node(id).Start(
+        "--node-id", $"{id}",
+        "--data", string.Join(',', LogDirectoriesOf(id)),
+        "--cluster-listen", ClusterAddress(id),
+        "--join", string.Join(',', Ids.Select(ClusterAddress)),
+        "--set", "default.replication.factor=3",
+        "--set", "min.insync.replicas=2");
+
+    public NodeProcess Node(int id) => _nodes[id - 1];
+
+    public IEnumerable<string> LogDirectoriesOf(int id) => _disks is null ? [Node(id).Data] : [Node(id).Data, Path.Combine(_disks[id - 1].Folder, "data")];
+
+    /// <summary>The folder that holds a node's replica of a partition.</summary>
+    public string FolderOf(int id, string topic, int partition) => LogDirectoriesOf(id)
+        .Select(directory => Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{topic}-{partition}")))
+        .First(Directory.Exists);
+
+    /// <summary>The node that said last that it leads the metadata quorum, among those that run.</summary>
+    public int Controller() => Ids.MaxBy(id => Node(id).IsRunning ? LastEpochLed(Node(id).Output) : -1);
+
+    /// <exception cref="InvalidOperationException">The cluster refused.</exception>
+    public void CreateTopic(string name, int partitions)
+    {
+        var response = AskAny<CreateTopicsResponse>(ApiKey.CreateTopics, 7, new CreateTopicsRequest
+        {
+            TimeoutMs = CreateTimeoutMs,
+            Topics = [new() { Name = name, NumPartitions = partitions, ReplicationFactor = Count }],
+        });
+        if (response.Topics[0].ErrorCode is var error and not ErrorCode.None)
+        {
+            throw new InvalidOperationException($"The topic {name} cannot be created: {error} {response.Topics[0].ErrorMessage}");
+        }
+    }
+
+    /// <summary>The topic's partitions, in order, as some node that answers sees them.</summary>
+    public List<MetadataResponse.MetadataResponsePartition> Describe(string topic) =>
+        InOrder(AskAny<MetadataResponse>(ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }));
+
+    /// <summary>All three nodes have to say so, and of the same leaders: one that was paused still tells for a while what was before.</summary>
+    /// <exception cref="TimeoutException">They do not; the message has what each says.</exception>
+    public void WaitUntilAllInSync(string topic) => Wait.Until(
+        () => _nodes.Select(node => StateAt(node, topic)).ToList() is var states && states.TrueForAll(state => state.InSync && state.Leaders == states[0].Leaders),
+        Patience,
+        () => $"all replicas of {topic} are in sync; the nodes say: {string.Join(" | ", _nodes.Select(node => StateAt(node, topic).Leaders))}");
+
+    public void Dispose()
+    {
+        foreach (var node in _nodes)
+        {
+            node.Dispose();
+        }
+    }
+
+    private static List<MetadataResponse.MetadataResponsePartition> InOrder(MetadataResponse response) =>
+        [.. response.Topics[0].Partitions.OrderBy(one => one.PartitionIndex)];
+
+    private static (bool InSync, string Leaders) StateAt(NodeProcess node, string topic)
+    {
+        if (!node.IsRunning || TryAsk<MetadataResponse>(node, ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }) is not { } response)
+        {
+            return (false, node.IsRunning ? "no answer" : "it does not run");
+        }
+
+        var partitions = InOrder(response);
+        var leaders = partitions.Select(one => $"{one.PartitionIndex}: leader {one.LeaderId} in epoch {one.LeaderEpoch}, isr {string.Join(',', one.IsrNodes.Order())}");
+        return (partitions.TrueForAll(one => one.IsrNodes.Count == Count && one.LeaderId > 0), string.Join("; ", leaders));
+    }
+
+    private string ClusterAddress(int id) => $"{Node(id).Host}:{_clusterPorts[id - 1]}";
+
+    private TResponse AskAny<TResponse>(ApiKey key, short version, IRequestMessage request)
+        where TResponse : class, IResponseMessage
+    {
+        TResponse? response = null;
+        Wait.Until(
+            () => (response = _nodes.Where(node => node.IsRunning).Select(node => TryAsk<TResponse>(node, key, version, request)).FirstOrDefault(one => one is not null)) is not null,
+            Patience,
+            () => $"a node answers {key}");
+        return response!;
+    }
+
+    /// <returns>Null where the node does not answer: it may be down, paused, or about to be.</returns>
+    private static TResponse? TryAsk<TResponse>(NodeProcess node, ApiKey key, short version, IRequestMessage request)
+        where TResponse : class, IResponseMessage
+    {
+        try
+        {
+            using var client = new WireClient(node.Host, node.Port, AnswerPatience);
+            return client.Ask(key, version, request) as TResponse;
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            return null;
+        }
+    }
+
+    private static int LastEpochLed(string output)
+    {
+        const string said = "leads the metadata quorum in epoch ";
+        var at = output.LastIndexOf(said, StringComparison.Ordinal);
+        return at < 0 ? -1 : int.Parse(string.Concat(output[(at + said.Length)..].TakeWhile(char.IsAsciiDigit)), CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,37 @@
+using Milena.Faults.Checking;
+using Milena.Faults.Kinds;
+
+namespace Milena.Faults;
+
+/// <summary>One fault that was inflicted, and when; times since the campaign began.</summary>
+/// <param name="To">When all replicas were in sync again.</param>
+/// <param name="What">Whom it met.</param>
+public sealed record Inflicted(FaultKind Kind, string What, TimeSpan From, TimeSpan To);
+
+/// <summary>What a fault cost.</summary>
+/// <param name="Acknowledged">Records acknowledged while it lasted.</param>
+/// <param name="Silence">In the cluster as a whole.</param>
+/// <param name="WorstSilence">In the worst single partition.</param>
+public sealed record Outcome(Inflicted Fault, int Acknowledged, TimeSpan Silence, TimeSpan WorstSilence, IReadOnlyList<Violation> Violations)
+{
+    /// <summary>Looks up what each fault cost. A violation belongs to the last fault that began before its record was acknowledged.</summary>
+    public static IReadOnlyList<Outcome> Of(IReadOnlyList<Inflicted> faults, IReadOnlyList<PartitionHistory> histories, IReadOnlyList<Violation> violations)
+    {
+        var ofEach = histories.Select(history => history.AcknowledgedAt().Order().ToList()).ToList();
+        var all = ofEach.SelectMany(times => times).Order().ToList();
+        return [.. faults.Select((fault, index) =>
+        {
+            var until = index + 1 < faults.Count ? faults[index + 1].From : TimeSpan.MaxValue;
+            var since = index == 0 ? TimeSpan.MinValue : fault.From;
+            return new Outcome(
+                fault,
+                all.Count(at => at >= fault.From && at <= fault.To),
+                Checking.Silence.Longest(all, fault.From, fault.To),
+                ofEach.Max(times => Checking.Silence.Longest(times, fault.From, fault.To)),
+                [.. violations.Where(violation => violation.At >= since && (violation.At < until || index + 1 == faults.Count))]);
+        })];
+    }
+}
+
+/// <summary>What a campaign came to.</summary>
+public sealed record CampaignResult(IReadOnlyList<Outcome> Outcomes, IReadOnlyList<Violation> Violations, int Acknowledged, int Read, int Failed, int Restarts);

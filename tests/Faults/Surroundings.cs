@@ -1,0 +1,66 @@
+using Milena.Faults.Kinds;
+using Milena.Faults.Nodes;
+
+namespace Milena.Faults;
+
+/// <summary>What of this machine a campaign can use: a network and disks of the nodes' own, where that is permitted.</summary>
+internal sealed class Surroundings : IDisposable
+{
+    private const int DiskMegabytes = 256;
+
+    private readonly Dictionary<Needs, string> _missing = [];
+
+    public Surroundings()
+    {
+        try
+        {
+            Network = new NodeNetwork(ThreeNodes.Ids.Count());
+        }
+        catch (InvalidOperationException e)
+        {
+            _missing.Add(Needs.Network, e.Message.ReplaceLineEndings(" "));
+        }
+
+        if (SmallDisk.WhyNot is { } reason)
+        {
+            _missing.Add(Needs.Disks, reason);
+        }
+        else
+        {
+            Disks = [.. ThreeNodes.Ids.Select(_ => new SmallDisk(DiskMegabytes))];
+        }
+    }
+
+    public NodeNetwork? Network { get; }
+
+    public SmallDisk[]? Disks { get; }
+
+    /// <summary>The kinds that the user wants and this machine can do; says which others it leaves out, and why.</summary>
+    /// <exception cref="FaultsException">None is left.</exception>
+    public IReadOnlyList<FaultKind> Choose(FaultsOptions options, Action<string> say)
+    {
+        var wanted = options switch
+        {
+            { Kinds.Count: > 0 } => FaultKind.All.Where(kind => options.Kinds.Contains(kind.Name)),
+            { Acks: 1 } => FaultKind.All.Where(kind => kind.Name == "paused-ahead"),
+            _ => FaultKind.All,
+        };
+        var left = wanted.ToLookup(kind => !_missing.ContainsKey(kind.Needs));
+        foreach (var kind in left[false])
+        {
+            say($"left out: {kind.Name}: {_missing[kind.Needs]}");
+        }
+
+        return left[true].Any() ? [.. left[true]] : throw new FaultsException("None of the kinds of faults that were asked for can be inflicted here.");
+    }
+
+    public void Dispose()
+    {
+        foreach (var disk in Disks ?? [])
+        {
+            disk.Dispose();
+        }
+
+        Network?.Dispose();
+    }
+}
