@@ -7,10 +7,12 @@ public sealed class FaultsOptionsTests
     public void Everything_can_be_said()
     {
         var options = FaultsOptions.Parse([
-            "--seconds", "5", "--seed", "9", "--kinds", "paused,link-cut", "--partitions", "2", "--writers", "1", "--rate", "10", "--value-bytes", "12", "--acks", "1", "--logs", "here"]);
+            "--seconds", "5", "--seed", "9", "--kinds", "paused,link-cut", "--partitions", "2", "--writers", "1", "--rate", "10", "--value-bytes", "12", "--acks", "1", "--logs", "here",
+            "--set", "a=1", "--set", "b=2"]);
         Assert.Equal((5, 9, 2, 1, 10, 12, 1, "here"), (
             options.Seconds, options.Seed, options.Partitions, options.Writers, options.Rate, options.ValueBytes, options.Acks, options.Logs));
         Assert.Equal(["paused", "link-cut"], options.Kinds);
+        Assert.Equal(["a=1", "b=2"], options.Settings);
     }
 
     [Theory]

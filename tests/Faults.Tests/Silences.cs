@@ -8,18 +8,19 @@ public sealed class Silences
     private static readonly double[] AcknowledgedAt = [1, 2, 3, 7, 8, 20, 21];
 
     [Theory]
-    [InlineData(2.5, 7.5, 4)]
-    [InlineData(3.5, 6, 4)]
-    [InlineData(1.5, 2.5, 1)]
-    [InlineData(2.5, 10, 12)]
-    [InlineData(0, 1.5, 1)]
-    [InlineData(20.5, 30, 9)]
-    [InlineData(22, 30, 9)]
-    public void The_longest_gap_counts_as_far_as_it_reaches(double from, double to, double longest) =>
-        Assert.Equal(longest, Silence.Longest(AcknowledgedAt.Select(TimeSpan.FromSeconds), TimeSpan.FromSeconds(from), TimeSpan.FromSeconds(to)).TotalSeconds);
+    [InlineData(2.5, 7.5, 3, 7)]
+    [InlineData(3.5, 6, 3, 7)]
+    [InlineData(1.5, 2.5, 1, 2)]
+    [InlineData(2.5, 10, 8, 20)]
+    [InlineData(0, 1.5, 0, 1)]
+    [InlineData(20.5, 30, 21, 30)]
+    [InlineData(22, 30, 21, 30)]
+    public void The_longest_gap_counts_as_far_as_it_reaches(double from, double to, double gapFrom, double gapTo) => Assert.Equal(
+        new Gap(TimeSpan.FromSeconds(gapFrom), TimeSpan.FromSeconds(gapTo)),
+        Silence.Longest(AcknowledgedAt.Select(TimeSpan.FromSeconds), TimeSpan.FromSeconds(from), TimeSpan.FromSeconds(to)));
 
     [Fact]
-    public void No_acknowledgement_at_all_is_silence_throughout() => Assert.Equal(TimeSpan.FromSeconds(3), Silence.Longest([], TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(5)));
+    public void No_acknowledgement_at_all_is_silence_throughout() => Assert.Equal(TimeSpan.FromSeconds(3), Silence.Longest([], TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(5)).Length);
 
     [Theory]
     [InlineData(0.5, 3)]

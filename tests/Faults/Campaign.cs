@@ -43,8 +43,9 @@ public sealed class Campaign
         using var surroundings = new Surroundings();
         var kinds = surroundings.Choose(_options, _output.WriteLine);
         using var logs = new NodeLogs(_options.Logs);
-        using var cluster = new ThreeNodes(surroundings.Network, surroundings.Disks, logs.Write).Start();
+        using var cluster = new ThreeNodes(surroundings.Network, surroundings.Disks, logs.Write, _options.Settings).Start();
         cluster.CreateTopic(Topic, _options.Partitions);
+        using var watch = _options.Logs is null ? null : new ClusterWatch(cluster, Topic, _options.Logs);
         using var load = new LoadOnTopic(new LoadSettings(
             cluster.Bootstrap, Topic, _options.Acks, _options.Writers, _options.Rate, _options.ValueBytes, _histories, _clock, Say));
         var faults = InflictAll(cluster, kinds, load);
@@ -96,7 +97,9 @@ public sealed class Campaign
             kind.Inflict(scene);
             nodes.WaitUntilAllInSync(Topic);
             load.WaitForMore();
-            return new(kind, what, from, _clock.Elapsed);
+            var inflicted = new Inflicted(kind, what, from, _clock.Elapsed);
+            Say($"  {Report.Silences(Outcome.Of([inflicted], _histories, [])[0], DateTime.UtcNow - _clock.Elapsed)}");
+            return inflicted;
         }
     }
 

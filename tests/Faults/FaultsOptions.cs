@@ -32,6 +32,9 @@ public sealed record FaultsOptions
     /// <summary>A folder for the nodes' own words; null: they are not kept.</summary>
     public string? Logs { get; init; }
 
+    /// <summary>KEY=VALUE, for all nodes.</summary>
+    public IReadOnlyList<string> Settings { get; init; } = [];
+
     public bool Help { get; init; }
 
     public static string HelpText { get; } = $"""
@@ -48,7 +51,8 @@ public sealed record FaultsOptions
           --value-bytes N    bytes of a record's value (default: 100)
           --acks 1|all       1: without idempotence, and only paused-ahead is inflicted unless --kinds says otherwise:
                              it loses records, and has to be told so (default: all)
-          --logs FOLDER      keeps what the nodes print there
+          --logs FOLDER      keeps what the nodes print there, and what each of them said when about leaders and ISRs
+          --set KEY=VALUE    a setting for all nodes, such as milena.log-level=debug
           --help             this text
 
         kinds of faults, in turns and in an order of the seed:
@@ -95,6 +99,7 @@ public sealed record FaultsOptions
         "--rate" => this with { Rate = Integer(name, value, 1, MaxRate) },
         "--value-bytes" => this with { ValueBytes = Integer(name, value, Checking.Value.Size, MaxValueBytes) },
         "--acks" => this with { Acks = value switch { "1" => 1, "all" => -1, _ => throw Wrong($"--acks takes 1 or all, not '{value}'.") } },
+        "--set" => this with { Settings = [.. Settings, value] },
         "--logs" => this with { Logs = value },
         _ => throw Wrong($"Unknown option '{name}'."),
     };

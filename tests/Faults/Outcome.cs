@@ -11,8 +11,9 @@ public sealed record Inflicted(FaultKind Kind, string What, TimeSpan From, TimeS
 /// <summary>What a fault cost.</summary>
 /// <param name="Acknowledged">Records acknowledged while it lasted.</param>
 /// <param name="Silence">In the cluster as a whole.</param>
-/// <param name="WorstSilence">In the worst single partition.</param>
-public sealed record Outcome(Inflicted Fault, int Acknowledged, TimeSpan Silence, TimeSpan WorstSilence, IReadOnlyList<Violation> Violations)
+/// <param name="WorstPartition">The one that was silent for longest.</param>
+/// <param name="WorstSilence">In that partition.</param>
+public sealed record Outcome(Inflicted Fault, int Acknowledged, Gap Silence, int WorstPartition, Gap WorstSilence, IReadOnlyList<Violation> Violations)
 {
     /// <summary>Looks up what each fault cost. A violation belongs to the last fault that began before its record was acknowledged.</summary>
     public static IReadOnlyList<Outcome> Of(IReadOnlyList<Inflicted> faults, IReadOnlyList<PartitionHistory> histories, IReadOnlyList<Violation> violations)
@@ -23,11 +24,13 @@ public sealed record Outcome(Inflicted Fault, int Acknowledged, TimeSpan Silence
         {
             var until = index + 1 < faults.Count ? faults[index + 1].From : TimeSpan.MaxValue;
             var since = index == 0 ? TimeSpan.MinValue : fault.From;
+            var (partition, worst) = ofEach.Select(times => Checking.Silence.Longest(times, fault.From, fault.To)).Index().MaxBy(one => one.Item.Length);
             return new Outcome(
                 fault,
                 all.Count(at => at >= fault.From && at <= fault.To),
                 Checking.Silence.Longest(all, fault.From, fault.To),
-                ofEach.Max(times => Checking.Silence.Longest(times, fault.From, fault.To)),
+                partition,
+                worst,
                 [.. violations.Where(violation => violation.At >= since && (violation.At < until || index + 1 == faults.Count))]);
         })];
     }

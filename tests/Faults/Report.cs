@@ -9,6 +9,13 @@ public static class Report
 {
     private const int MaxViolations = 30;
 
+    /// <summary>What one fault cost, in a line.</summary>
+    /// <param name="began">When the campaign began.</param>
+    public static string Silences(Outcome outcome, DateTime began) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"in sync again after {(outcome.Fault.To - outcome.Fault.From).TotalSeconds:F1} s; silent for {outcome.Silence.Length.TotalSeconds:F2} s from {began + outcome.Silence.From:HH:mm:ss.fff}, "
+            + $"partition {outcome.WorstPartition} for {outcome.WorstSilence.Length.TotalSeconds:F2} s from {began + outcome.WorstSilence.From:HH:mm:ss.fff}");
+
     public static void Write(CampaignResult result, TextWriter output)
     {
         output.WriteLine();
@@ -39,8 +46,8 @@ public static class Report
 
     private static string Row(FaultKind kind, IReadOnlyList<Outcome> outcomes)
     {
-        var anywhere = outcomes.Select(outcome => outcome.Silence).ToList();
-        var worst = outcomes.Select(outcome => outcome.WorstSilence).ToList();
+        var anywhere = outcomes.Select(outcome => outcome.Silence.Length).ToList();
+        var worst = outcomes.Select(outcome => outcome.WorstSilence.Length).ToList();
         var violations = outcomes.SelectMany(outcome => outcome.Violations).ToList();
         var lost = violations.Count(violation => violation.Kind == ViolationKind.Lost);
         var duplicated = violations.Count(violation => violation.Kind == ViolationKind.Duplicated);

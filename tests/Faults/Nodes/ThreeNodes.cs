@@ -18,13 +18,16 @@ public sealed class ThreeNodes : IDisposable
     private readonly NodeProcess[] _nodes;
     private readonly int[] _clusterPorts = [.. Ids.Select(_ => FreePorts.InARow(2))];
     private readonly SmallDisk[]? _disks;
+    private readonly string[] _settings;
 
     /// <param name="network">The nodes' own network; null: they share the machine's loopback.</param>
     /// <param name="disks">For each node one that holds its second log directory; null: each has one log directory.</param>
     /// <param name="onLine">Takes each line that a node prints, with its id.</param>
-    public ThreeNodes(NodeNetwork? network = null, SmallDisk[]? disks = null, Action<int, string>? onLine = null)
+    /// <param name="settings">KEY=VALUE, for all nodes.</param>
+    public ThreeNodes(NodeNetwork? network = null, SmallDisk[]? disks = null, Action<int, string>? onLine = null, IReadOnlyList<string>? settings = null)
     {
         (Network, _disks) = (network, disks);
+        _settings = [.. (settings ?? []).SelectMany(setting => new[] { "--set", setting })];
         _nodes = [.. Ids.Select(id => new NodeProcess(port: FreePorts.InARow(1))
         {
             Host = network?.HostOf(id) ?? "127.0.0.1",
@@ -52,13 +55,14 @@ public sealed class ThreeNodes : IDisposable
     }
 
     /// <param name="id">A node's id, from 1.</param>
-    public void Start(int id) => Node(id).Start(
+    public void Start(int id) => Node(id).Start([
         "--node-id", $"{id}",
         "--data", string.Join(',', LogDirectoriesOf(id)),
         "--cluster-listen", ClusterAddress(id),
         "--join", string.Join(',', Ids.Select(ClusterAddress)),
         "--set", "default.replication.factor=3",
-        "--set", "min.insync.replicas=2");
+        "--set", "min.insync.replicas=2",
+        .. _settings]);
 
     public NodeProcess Node(int id) => _nodes[id - 1];
 
@@ -93,9 +97,23 @@ public sealed class ThreeNodes : IDisposable
     /// <summary>All three nodes have to say so, and of the same leaders: one that was paused still tells for a while what was before.</summary>
     /// <exception cref="TimeoutException">They do not; the message has what each says.</exception>
     public void WaitUntilAllInSync(string topic) => Wait.Until(
-        () => _nodes.Select(node => StateAt(node, topic)).ToList() is var states && states.TrueForAll(state => state.InSync && state.Leaders == states[0].Leaders),
+        () => Ids.Select(id => StateAt(id, topic)).ToList() is var states && states.TrueForAll(state => state.InSync && state.Leaders == states[0].Leaders),
         Patience,
-        () => $"all replicas of {topic} are in sync; the nodes say: {string.Join(" | ", _nodes.Select(node => StateAt(node, topic).Leaders))}");
+        () => $"all replicas of {topic} are in sync; the nodes say: {string.Join(" | ", Ids.Select(id => StateAt(id, topic).Leaders))}");
+
+    /// <summary>What a node says of the topic: whether all its replicas are in sync, and of each partition who leads it, with "; " between them.</summary>
+    public (bool InSync, string Leaders) StateAt(int id, string topic)
+    {
+        var node = Node(id);
+        if (!node.IsRunning || TryAsk<MetadataResponse>(node, ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }) is not { } response)
+        {
+            return (false, node.IsRunning ? "no answer" : "it does not run");
+        }
+
+        var partitions = InOrder(response);
+        var leaders = partitions.Select(one => $"{one.PartitionIndex}: leader {one.LeaderId} in epoch {one.LeaderEpoch}, isr {string.Join(',', one.IsrNodes.Order())}");
+        return (partitions.TrueForAll(one => one.IsrNodes.Count == Count && one.LeaderId > 0), string.Join("; ", leaders));
+    }
 
     public void Dispose()
     {
@@ -107,18 +125,6 @@ public sealed class ThreeNodes : IDisposable
 
     private static List<MetadataResponse.MetadataResponsePartition> InOrder(MetadataResponse response) =>
         [.. response.Topics[0].Partitions.OrderBy(one => one.PartitionIndex)];
-
-    private static (bool InSync, string Leaders) StateAt(NodeProcess node, string topic)
-    {
-        if (!node.IsRunning || TryAsk<MetadataResponse>(node, ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }) is not { } response)
-        {
-            return (false, node.IsRunning ? "no answer" : "it does not run");
-        }
-
-        var partitions = InOrder(response);
-        var leaders = partitions.Select(one => $"{one.PartitionIndex}: leader {one.LeaderId} in epoch {one.LeaderEpoch}, isr {string.Join(',', one.IsrNodes.Order())}");
-        return (partitions.TrueForAll(one => one.IsrNodes.Count == Count && one.LeaderId > 0), string.Join("; ", leaders));
-    }
 
     private string ClusterAddress(int id) => $"{Node(id).Host}:{_clusterPorts[id - 1]}";
 
