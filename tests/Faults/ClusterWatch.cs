@@ -18,7 +18,7 @@ internal sealed class ClusterWatch : IDisposable
     public ClusterWatch(ThreeNodes cluster, string topic, string folder)
     {
         (_cluster, _topic) = (cluster, topic);
-        _file = TextWriter.Synchronized(new StreamWriter(Path.Combine(folder, "cluster.log")));
+        _file = TextWriter.Synchronized(new StreamWriter(Path.Combine(folder, "cluster.log")) { AutoFlush = true });
         _threads = [.. ThreeNodes.Ids.Select(id => new Thread(() => Watch(id)) { IsBackground = true })];
         _threads.ForEach(thread => thread.Start());
     }

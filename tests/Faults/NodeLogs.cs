@@ -9,7 +9,7 @@ internal sealed class NodeLogs(string? folder) : IDisposable
 {
     private readonly Dictionary<int, TextWriter> _files = folder is null ? [] : ThreeNodes.Ids.ToDictionary(
         id => id,
-        id => TextWriter.Synchronized(new StreamWriter(Path.Combine(Directory.CreateDirectory(folder).FullName, string.Create(CultureInfo.InvariantCulture, $"node-{id}.log")))));
+        id => TextWriter.Synchronized(new StreamWriter(PathOf(folder, id)) { AutoFlush = true }));
 
     public void Write(int id, string line) => _files.GetValueOrDefault(id)?.WriteLine(line);
 
@@ -20,4 +20,7 @@ internal sealed class NodeLogs(string? folder) : IDisposable
             file.Dispose();
         }
     }
+
+    private static string PathOf(string folder, int id) =>
+        Path.Combine(Directory.CreateDirectory(folder).FullName, string.Create(CultureInfo.InvariantCulture, $"node-{id}.log"));
 }

@@ -9,11 +9,11 @@ internal static class DiskFaults
     private const int LeftMegabytes = 1;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan OfflineTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan OfflineTime = TimeSpan.FromSeconds(10);
 
     public static IReadOnlyList<FaultKind> All { get; } =
     [
-        new("disk-full", "one of a node's two log directories fills up; when it is offline for 5 s there is room again, and the node is restarted", null, Needs.Disks, FillDisk),
+        new("disk-full", "one of a node's two log directories fills up; when it has been offline for 10 s there is room again, and the node is restarted", Bar.OfEachPartition(5), Needs.Disks, FillDisk),
         new("tail-cut", "a node is killed, and comes back when it is in no ISR and the last 64 KiB of a partition's active segment are cut off", Bar.Seconds(2, 5), Needs.Nothing, CutTail),
         new("tail-flipped", "the same, with the bits of the last 64 KiB flipped", Bar.Seconds(2, 5), Needs.Nothing, FlipTail),
     ];
