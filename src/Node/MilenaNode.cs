@@ -219,6 +219,7 @@ public sealed class MilenaNode : IAsyncDisposable
             _metadata.Store,
             _metadata.Controller,
             link,
+            _replicas.Contact,
             _time,
             reason => End(new NodeEnd(reason, StartAgain: true)));
         var membership = _system.ActorOf(MembershipActor.Props(surroundings), "membership");

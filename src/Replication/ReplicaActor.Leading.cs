@@ -86,6 +86,10 @@ public sealed partial class ReplicaActor
         _leader.Passed(_host.NowMs);
         ProposeIsr();
         MoveHighWatermark();
+        if (_host.Contact.IsLost)
+        {
+            _pending.FailAll(ErrorCode.NotLeaderOrFollower);
+        }
     }
 
     private void ProposeIsr()

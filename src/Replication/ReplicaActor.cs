@@ -186,6 +186,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     {
         { IsOffline: true } => ErrorCode.KafkaStorageError,
         { IsLeader: false } => ErrorCode.NotLeaderOrFollower,
+        _ when _host.Contact.IsLost => ErrorCode.NotLeaderOrFollower,
         { Epoch: var epoch } when append.LeaderEpoch != Append.AnyEpoch && append.LeaderEpoch != epoch => ErrorCode.NotLeaderOrFollower,
         _ when append.Acks == -1 && _leader!.IsUnderMinIsr => ErrorCode.NotEnoughReplicas,
         _ => ErrorCode.None,

@@ -31,6 +31,7 @@ public sealed class ReplicaHost : IDisposable
         _settings = new LogSettingsSource(metadata, configs);
         Settings = ReplicationSettings.From(configs);
         Followers = FollowerWatch.Of(Settings, time);
+        Contact = new ControllerContact(time);
         FollowerBrokers = new FollowerBrokers(BrokerOf, Followers.IsSilent);
         Fetchers = new ReplicaFetchers(new FetcherContext(brokerId, Settings, connector, BrokerOf, time, logger));
         Proposals = new IsrProposals(brokerId, () => BrokerOf(brokerId)?.Epoch, controller, time, logger);
@@ -46,6 +47,8 @@ public sealed class ReplicaHost : IDisposable
     public ReplicationSettings Settings { get; }
 
     public TimeProvider Time { get; }
+
+    public ControllerContact Contact { get; }
 
     internal ReplicaFetchers Fetchers { get; }
 

@@ -186,14 +186,20 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private void OnSilenceCheckDue()
     {
-        if (!_host.Followers.AnySilent(id => _host.BrokerOf(id) is { Fenced: false }))
+        var isLost = _host.Contact.IsLost;
+        if (!_host.Followers.AnySilent(id => _host.BrokerOf(id) is { Fenced: false }) && !isLost)
         {
             return;
         }
 
         foreach (var replica in _host.Directory.All)
         {
-            if (replica.Leadership.IsLeader && _host.RegistrationOf(replica.Id) is { } partition && partition.Isr.Any(_host.Followers.IsSilent))
+            if (!replica.Leadership.IsLeader)
+            {
+                continue;
+            }
+
+            if (isLost || (_host.RegistrationOf(replica.Id) is { } partition && partition.Isr.Any(_host.Followers.IsSilent)))
             {
                 replica.Actor.Tell(ReplicaActor.CheckIsr.Instance, ActorRefs.NoSender);
             }

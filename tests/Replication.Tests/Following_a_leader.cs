@@ -123,6 +123,23 @@ public sealed class Following_a_leader
     }
 
     [Fact]
+    public async Task A_leader_that_hears_nothing_of_the_quorum_sends_its_producers_away()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        var leader = cluster.Nodes[1];
+        cluster.Network.Isolate(1, [TestNetwork.Controller, .. TestCluster.Ids]);
+        var waiting = leader.AppendAsync(Orders, Batches.Plain(), timeoutMs: 600_000);
+        leader.Host.Contact.Saw(knowsLeader: false);
+        Assert.Equal(ErrorCode.NotLeaderOrFollower, (await waiting).Error);
+        Assert.Equal(ErrorCode.NotLeaderOrFollower, (await leader.AppendAsync(Orders, Batches.Plain(), acks: 1)).Error);
+        leader.Host.Contact.Saw(knowsLeader: true);
+        cluster.Network.HealAll();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+    }
+
+    [Fact]
     public async Task A_follower_below_the_start_of_its_leader_starts_over_there()
     {
         await using var cluster = TestCluster.Start();

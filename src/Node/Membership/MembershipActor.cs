@@ -9,6 +9,7 @@ using Milena.Metadata.Quorum;
 using Milena.Model;
 using Milena.Node.Configuration;
 using Milena.Protocol;
+using Milena.Replication;
 
 namespace Milena.Node.Membership;
 
@@ -30,6 +31,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
         MetadataStore Metadata,
         ControllerClient Controller,
         IActorRef Link,
+        ControllerContact Contact,
         TimeProvider Time,
         Action<string> Rejoin);
 
@@ -109,6 +111,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     private void OnTick()
     {
         var status = _node.Quorum();
+        _node.Contact.Saw(status.LeaderId is not null);
         if (status.LeaderId == NodeId)
         {
             _node.Link.Tell(new ControllerLink.ControllerAt(null));
