@@ -15,10 +15,10 @@ public sealed class ControllerContact(TimeProvider time)
     private long _missingSince = InTouch;
 
     /// <summary>To be told again and again.</summary>
-    /// <param name="knowsLeader">Whether this node hears from a leader of the quorum, or is it.</param>
-    public void Saw(bool knowsLeader)
+    /// <param name="hearsLeader">Whether this node hears from the quorum's leader itself, or is it: others may know a leader that does not reach it.</param>
+    public void Saw(bool hearsLeader)
     {
-        if (knowsLeader)
+        if (hearsLeader)
         {
             Volatile.Write(ref _missingSince, InTouch);
         }

@@ -87,6 +87,31 @@ public sealed class Elections
     }
 
     [Fact]
+    public void Who_is_told_of_a_leader_by_others_does_not_hear_from_him()
+    {
+        var replica = new MachineFixture().Follow();
+        replica.Answer(replica.TakeSends<FetchRequest>()[^1], Fetched(2, 1, 0));
+        Assert.True(replica.Machine.HearsLeader);
+        replica.Pass(replica.Settings.FetchTimeoutMs * 5 / 4);
+        Assert.False(replica.Machine.HearsLeader);
+        replica.Answer(replica.TakeSends<VoteRequest>()[0], Voted(1, granted: false, leader: 2));
+        Assert.Equal((QuorumRole.Follower, 2, false), (replica.Machine.Role, replica.Machine.LeaderId, replica.Machine.HearsLeader));
+    }
+
+    [Fact]
+    public void A_leader_whose_process_is_gone_is_not_waited_for_and_others_are_granted_a_vote_ahead()
+    {
+        var replica = new MachineFixture().Follow();
+        replica.Answer(replica.TakeSends<FetchRequest>()[^1], Fetched(2, 1, 0));
+        replica.Do(machine => machine.PeerGone(VoterOf(3).Peer, replica.NowMs));
+        Assert.False(Granted(replica.Ask<VoteResponse>(Vote(candidate: 3, epoch: 1, preVote: true))));
+        replica.Do(machine => machine.PeerGone(VoterOf(2).Peer, replica.NowMs));
+        Assert.True(Granted(replica.Ask<VoteResponse>(Vote(candidate: 3, epoch: 1, preVote: true))));
+        replica.Pass(replica.Settings.ElectionBackoffMaxMs / 2);
+        Assert.Equal(QuorumRole.Prospective, replica.Machine.Role);
+    }
+
+    [Fact]
     public void Two_candidates_that_met_while_the_third_voter_is_down_try_again_soon()
     {
         var replica = new MachineFixture();

@@ -130,10 +130,10 @@ public sealed class Following_a_leader
         var leader = cluster.Nodes[1];
         cluster.Network.Isolate(1, [TestNetwork.Controller, .. TestCluster.Ids]);
         var waiting = leader.AppendAsync(Orders, Batches.Plain(), timeoutMs: 600_000);
-        leader.Host.Contact.Saw(knowsLeader: false);
+        leader.Host.Contact.Saw(hearsLeader: false);
         Assert.Equal(ErrorCode.NotLeaderOrFollower, (await waiting).Error);
         Assert.Equal(ErrorCode.NotLeaderOrFollower, (await leader.AppendAsync(Orders, Batches.Plain(), acks: 1)).Error);
-        leader.Host.Contact.Saw(knowsLeader: true);
+        leader.Host.Contact.Saw(hearsLeader: true);
         cluster.Network.HealAll();
         await cluster.AppendAsync(Orders, Batches.Plain());
         await cluster.SyncedAsync(Orders);

@@ -77,6 +77,9 @@ public sealed partial class QuorumMachine
 
     public long HighWatermark { get; private set; }
 
+    /// <summary>It leads, or the leader that it follows has answered it. Who only knows from others who leads does not hear from him.</summary>
+    public bool HearsLeader => Role == QuorumRole.Leader || (Role == QuorumRole.Follower && _hasFetchedFromLeader);
+
     public bool IsVoter => _log.Voters.Contains(_self.Key);
 
     public LogOutline Log => _log;

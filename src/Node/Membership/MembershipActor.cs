@@ -111,7 +111,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     private void OnTick()
     {
         var status = _node.Quorum();
-        _node.Contact.Saw(status.LeaderId is not null);
+        _node.Contact.Saw(status.HearsLeader);
         if (status.LeaderId == NodeId)
         {
             _node.Link.Tell(new ControllerLink.ControllerAt(null));

@@ -7,6 +7,7 @@ public sealed record QuorumStatus(
     int Epoch,
     int? LeaderId,
     QuorumPeer? Leader,
+    bool HearsLeader,
     bool IsVoter,
     VoterSet Voters,
     long HighWatermark,

@@ -81,7 +81,7 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
             {
                 var machine = _machine;
                 return new QuorumStatus(
-                    machine.Role, machine.Epoch, machine.LeaderId, machine.Leader, machine.IsVoter, machine.Log.Voters, machine.HighWatermark, machine.Log.StartOffset, machine.Log.EndOffset,
+                    machine.Role, machine.Epoch, machine.LeaderId, machine.Leader, machine.HearsLeader, machine.IsVoter, machine.Log.Voters, machine.HighWatermark, machine.Log.StartOffset, machine.Log.EndOffset,
                     machine.Replicas(NowMs));
             }
         }
