@@ -13,6 +13,8 @@ public sealed class Full_disks
     private const int ValueBytes = 100_000;
     private const int MaxBatches = 1000;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
     [SkippableFact]
     public void A_full_disk_costs_the_partitions_on_it_and_nothing_that_was_acknowledged()
     {
@@ -55,7 +57,8 @@ public sealed class Full_disks
             }
         }
 
-        Assert.Contains("the log directory failed and is offline", node.Output);
+        // What it prints arrives when the system brings it, which may be after its answers.
+        Wait.Until(() => node.Output.Contains("the log directory failed and is offline", StringComparison.Ordinal), Patience, () => "the node says that a directory is offline");
         node.Kill();
         disk.Free();
         node.Start("--data", directories);
