@@ -16,7 +16,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
     /// <summary>From this version a consumer may be sent to another replica, and be served by it (KIP-392).</summary>
     private const short AnyReplicaVersion = 11;
 
-    private readonly bool _selectsByRack = broker.Settings.Find("replica.selector.class") is not null;
+    private readonly bool _selectsByRack = !string.IsNullOrEmpty(broker.Settings.Find("replica.selector.class"));
 
     private readonly FetchReader _reader = new(broker);
 

@@ -108,7 +108,18 @@ public sealed class ControllerActor : ReceiveActor, IWithTimers
     /// <summary>What the controller does of its own accord.</summary>
     private void Do(Func<MetadataImage, ControllerContext, IReadOnlyList<IMessage>> what)
     {
-        if (what(_latest, _context) is { Count: > 0 } records)
+        IReadOnlyList<IMessage> records;
+        try
+        {
+            records = what(_latest, _context);
+        }
+        catch (Exception e)
+        {
+            _logger.Error(e, "Epoch {0}: {1} cannot decide", _epoch, what.Method.DeclaringType?.Name);
+            return;
+        }
+
+        if (records.Count > 0)
         {
             _logger.Info("Epoch {0}: {1} records by {2}", _epoch, records.Count, what.Method.DeclaringType?.Name);
             Write(records);

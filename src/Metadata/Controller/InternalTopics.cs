@@ -37,7 +37,7 @@ public static class InternalTopics
     private static IEnumerable<IMessage> Tend(MetadataImage image, TopicImage topic, List<BrokerRegistration> usable, int factor, ControllerContext context)
     {
         var wanted = Math.Min(factor, usable.Count);
-        // Who was asked to move a partition elsewhere, or to have fewer replicas, comes first.
+        // A move that is under way ends first, whoever asked for it.
         if (topic.Partitions.Any(Reassignment.IsUnderWay))
         {
             return [];

@@ -19,6 +19,8 @@ public sealed record NodeHealth(
     Func<Task<bool>> Drain,
     Func<Task<bool>> Return)
 {
+    private const string NoQuorum = "It hears from no leader of the metadata quorum";
+
     private BrokerRegistration? Self => Image().Brokers.GetValueOrDefault(BrokerId);
 
     public bool IsDrained => Self is { InControlledShutdown: true };
@@ -36,7 +38,7 @@ public sealed record NodeHealth(
             null => ["It is not registered in its cluster"],
             { Fenced: true } => ["The controller has shut it out"],
             { InControlledShutdown: true } => ["It is drained"],
-            _ when Quorum().LeaderId is null => ["The metadata quorum has no leader that this node knows of"],
+            _ when !Quorum().HearsLeader => [NoQuorum],
             _ => [],
         };
     }
@@ -44,6 +46,6 @@ public sealed record NodeHealth(
     public RestartSafety SafeToRestart()
     {
         var safety = RestartSafety.Of(Image(), BrokerId, MinInSync, [.. Quorum().Voters.All.Select(voter => voter.Key.Id)]);
-        return Quorum().LeaderId is null ? safety with { Reasons = safety.Reasons.Add("The metadata quorum has no leader that this node knows of") } : safety;
+        return Quorum().HearsLeader ? safety : safety with { Reasons = safety.Reasons.Add(NoQuorum) };
     }
 }
