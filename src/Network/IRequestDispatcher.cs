@@ -26,6 +26,9 @@ public sealed class RequestContext(ClientConnection connection, short apiKey, sh
     public short ApiVersion { get; } = apiVersion;
     public int CorrelationId { get; } = correlationId;
     public string? ClientId { get; } = clientId;
+
+    /// <summary>Why the connection ends once this request is answered; null where it goes on. Fixed before the answer is.</summary>
+    public string? ClosesBecause { get; set; }
 }
 
 /// <summary>What is known of the client at the other end of a connection.</summary>

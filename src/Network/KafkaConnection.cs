@@ -165,7 +165,7 @@ internal sealed class KafkaConnection : IDisposable
                 return false;
             }
 
-            pending = new PendingResponse(frame, apiKey, 0, correlationId, new ValueTask<IResponseMessage?>(_dispatcher.UnsupportedApiVersions()));
+            pending = new PendingResponse(frame, new RequestContext(_client, apiKey, 0, correlationId, null), new ValueTask<IResponseMessage?>(_dispatcher.UnsupportedApiVersions()));
             return true;
         }
 
@@ -176,11 +176,10 @@ internal sealed class KafkaConnection : IDisposable
         }
 
         var context = new RequestContext(_client, apiKey, apiVersion, correlationId, clientId);
-        pending = new PendingResponse(frame, apiKey, apiVersion, correlationId, _dispatcher.DispatchAsync(context, request));
+        pending = new PendingResponse(frame, context, _dispatcher.DispatchAsync(context, request));
         return true;
     }
 }
 
 /// <summary>A request that was started, in the order of its connection.</summary>
-internal readonly record struct PendingResponse(
-    RequestFrame Frame, short ApiKey, short ApiVersion, int CorrelationId, ValueTask<IResponseMessage?> Response);
+internal readonly record struct PendingResponse(RequestFrame Frame, RequestContext Context, ValueTask<IResponseMessage?> Response);

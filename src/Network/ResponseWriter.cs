@@ -40,9 +40,15 @@ internal sealed class ResponseWriter(ClientSocket socket, ClientConnection clien
                 }
 
                 // Also behind a request that wants no answer: those before it may have been kept back for it.
-                if (!_broken && (_buffer.Count > ChunkBytes || !NextIsReady(responses)))
+                if (!_broken && (_buffer.Count > ChunkBytes || pending.Context.ClosesBecause is not null || !NextIsReady(responses)))
                 {
                     await _buffer.FlushAsync();
+                }
+
+                if (!_broken && pending.Context.ClosesBecause is { } reason)
+                {
+                    NetworkLog.Refusing(log, reason);
+                    End();
                 }
             }
             catch (Exception e)
@@ -76,10 +82,15 @@ internal sealed class ResponseWriter(ClientSocket socket, ClientConnection clien
                 break;
             default:
                 // A handler that throws is a bug: the client must not wait for an answer that never comes.
-                NetworkLog.HandlerFailed(log, cause, pending.ApiKey, pending.ApiVersion);
+                NetworkLog.HandlerFailed(log, cause, pending.Context.ApiKey, pending.Context.ApiVersion);
                 break;
         }
 
+        End();
+    }
+
+    private void End()
+    {
         _broken = true;
         socket.Shutdown();
     }
@@ -104,9 +115,9 @@ internal sealed class ResponseWriter(ClientSocket socket, ClientConnection clien
     {
         var buffer = new MessageBuffer();
         var writer = new ProtocolWriter(buffer);
-        var header = new ResponseHeader { CorrelationId = pending.CorrelationId };
-        header.Write(ref writer, ApiCatalog.ResponseHeaderVersion(pending.ApiKey, pending.ApiVersion));
-        message.Write(ref writer, pending.ApiVersion);
+        var header = new ResponseHeader { CorrelationId = pending.Context.CorrelationId };
+        header.Write(ref writer, ApiCatalog.ResponseHeaderVersion(pending.Context.ApiKey, pending.Context.ApiVersion));
+        message.Write(ref writer, pending.Context.ApiVersion);
         return buffer;
     }
 

@@ -44,6 +44,26 @@ public sealed class Framing_and_order
     }
 
     [Fact]
+    public async Task A_connection_may_end_with_an_answer_that_is_still_read()
+    {
+        await using var server = await Server.StartAsync();
+        using var client = server.Connect();
+        for (var id = 1; id <= 3; id++)
+        {
+            client.Send(ApiKey.Metadata, MetadataVersion, id, AnyRequest);
+        }
+
+        await server.Dispatcher.ArrivalsAsync(3, RawClient.Patience);
+        server.Dispatcher[2].Context.ClosesBecause = "of the test";
+        server.Dispatcher.Answer(3, new MetadataResponse());
+        server.Dispatcher.Answer(2, new MetadataResponse());
+        server.Dispatcher.Answer(1, new MetadataResponse());
+        Assert.Equal(1, await client.ReadCorrelationIdAsync());
+        Assert.Equal(2, await client.ReadCorrelationIdAsync());
+        await client.ClosedAsync("the second answer was the last");
+    }
+
+    [Fact]
     public async Task A_frame_may_come_a_byte_at_a_time_and_two_in_one_piece()
     {
         await using var server = await Server.StartAsync();

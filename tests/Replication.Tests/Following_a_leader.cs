@@ -7,6 +7,9 @@ namespace Milena.Replication.Tests;
 
 public sealed class Following_a_leader
 {
+    /// <summary>The first version of Produce whose answers may name the leader.</summary>
+    private const short LeaderHintVersion = 10;
+
     private static readonly TopicPartition Orders = new(TestCluster.Topic, 0);
 
     [Fact]
@@ -133,6 +136,15 @@ public sealed class Following_a_leader
         leader.Host.Contact.Saw(hearsLeader: false);
         Assert.Equal(ErrorCode.NotLeaderOrFollower, (await waiting).Error);
         Assert.Equal(ErrorCode.NotLeaderOrFollower, (await leader.AppendAsync(Orders, Batches.Plain(), acks: 1)).Error);
+        var context = TestNode.RequestOf(ApiKey.Produce, LeaderHintVersion);
+        var answer = (ProduceResponse)await leader.AskAsync(context, new ProduceRequest
+        {
+            Acks = -1,
+            TopicData = [new() { Name = Orders.Topic, PartitionData = [new() { Index = Orders.Partition, Records = new Records(Batches.Plain()) }] }],
+        });
+        Assert.Equal(ErrorCode.NotLeaderOrFollower, answer.Responses[0].PartitionResponses[0].ErrorCode);
+        Assert.Empty(answer.NodeEndpoints);
+        Assert.NotNull(context.ClosesBecause);
         leader.Host.Contact.Saw(hearsLeader: true);
         cluster.Network.HealAll();
         await cluster.AppendAsync(Orders, Batches.Plain());

@@ -162,7 +162,12 @@ public sealed class ProduceHandler(BrokerContext broker) : ApiHandler<ProduceReq
                 : throw new CloseConnectionException($"produce with acks=0 was refused with {parts.Find(part => part.Response.ErrorCode != ErrorCode.None).Response.ErrorCode}");
         }
 
-        if (context.ApiVersion >= LeaderHintVersion)
+        if (broker.Replicas.Contact.IsLost && parts.Exists(part => part.Response.ErrorCode == ErrorCode.NotLeaderOrFollower))
+        {
+            // All that this broker could tell of leaders is old, and librdkafka, for one, goes on asking the broker that it talked to last.
+            context.ClosesBecause = "a producer is to look for another leader: this broker hears nothing of the metadata quorum";
+        }
+        else if (context.ApiVersion >= LeaderHintVersion)
         {
             HintLeaders(context, response);
         }

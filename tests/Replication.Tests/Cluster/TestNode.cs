@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Milena.Broker;
 using Milena.Broker.Fetching;
 using Milena.Broker.Handlers;
+using Milena.Broker.Producing;
 using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
@@ -54,7 +55,7 @@ internal sealed class TestNode : IAsyncDisposable
         ReplicaHostExtension.Install(_system, Host);
         Context = new BrokerContext(id, "cluster", settings, configs, Metadata, new ControllerClient(), Host, TimeProvider.System, NullLoggerFactory.Instance);
         Dispatcher = new RequestDispatcher(
-            [new FetchHandler(Context, new FetchSessions(100, TimeProvider.System, new Random(seed))), new ListOffsetsHandler(Context)]);
+            [new FetchHandler(Context, new FetchSessions(100, TimeProvider.System, new Random(seed))), new ListOffsetsHandler(Context), new ProduceHandler(Context)]);
     }
 
     public int Id { get; }
@@ -102,11 +103,13 @@ internal sealed class TestNode : IAsyncDisposable
         return outcome.IsCompleted ? await outcome : AppendOutcome.Failed(ErrorCode.UnknownServerError);
     }
 
-    public async Task<IResponseMessage> AskAsync(ApiKey key, IRequestMessage request, short? version = null)
-    {
-        var context = new RequestContext(new ClientConnection("test", "PLAINTEXT", "memory", default), (short)key, version ?? ApiCatalog.Find((short)key)!.MaxVersion, 1, null);
-        return (await Dispatcher.DispatchAsync(context, request).AsTask().WaitAsync(Patience))!;
-    }
+    public Task<IResponseMessage> AskAsync(ApiKey key, IRequestMessage request, short? version = null) => AskAsync(RequestOf(key, version), request);
+
+    public async Task<IResponseMessage> AskAsync(RequestContext context, IRequestMessage request) =>
+        (await Dispatcher.DispatchAsync(context, request).AsTask().WaitAsync(Patience))!;
+
+    public static RequestContext RequestOf(ApiKey key, short? version = null) =>
+        new(new ClientConnection("test", "PLAINTEXT", "memory", default), (short)key, version ?? ApiCatalog.Find((short)key)!.MaxVersion, 1, null);
 
     /// <summary>The process ends without a word; its disk keeps what it has until told otherwise.</summary>
     public async ValueTask DisposeAsync()
