@@ -108,7 +108,7 @@ internal sealed class MetadataService : IMetadataLogListener, IAsyncDisposable
     {
         var context = new ControllerContext(_configuration.Kafka, Random.Shared, Guid.NewGuid)
         {
-            IsReachable = broker => Presence.SeenFrom(_system).Has(broker),
+            IsReachable = broker => Presence.SeenFrom(_system, Status).Has(broker),
         };
         var props = ControllerActor.Props(_log, Store.Current, context, _identity.ClusterId, epoch);
         Controller.Controller = _system.ActorOf(props, $"controller-{epoch}");

@@ -12,14 +12,33 @@ namespace Milena.Node.Membership;
 internal sealed class GoneBrokers(TimeProvider time)
 {
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ProbePause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A process that is being ended may still be listening when its connections are broken already: the system closes one after the other.</summary>
+    private const int Probes = 5;
 
     /// <summary>By then heartbeats have told the same; if they have not, the process is there after all.</summary>
     private static readonly TimeSpan BelieveFor = TimeSpan.FromSeconds(5);
 
     private readonly Dictionary<int, (long Epoch, long Since)> _gone = [];
 
-    /// <summary>Whether the machine at that address refuses connections. Silence is no answer.</summary>
+    /// <summary>Whether the machine at that address refuses connections, or does so within half a second. Silence is no answer.</summary>
     public static async Task<bool> IsRefusedAsync(Address address, TimeProvider time)
+    {
+        for (var probe = 1; probe < Probes; probe++)
+        {
+            if (await IsRefusedNowAsync(address, time))
+            {
+                return true;
+            }
+
+            await Task.Delay(ProbePause, time);
+        }
+
+        return await IsRefusedNowAsync(address, time);
+    }
+
+    private static async Task<bool> IsRefusedNowAsync(Address address, TimeProvider time)
     {
         using var limit = new CancellationTokenSource(ProbeTimeout, time);
         using var client = new TcpClient();

@@ -247,12 +247,12 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
         return heard.Answer is { } answer ? answer.IsMember && !answer.KnowsAsker : isShutOut;
     }
 
-    private void WatchBrokers()
+    private void WatchBrokers(QuorumStatus status)
     {
-        var presence = Presence.SeenFrom(Context.System);
+        var presence = Presence.SeenFrom(Context.System, status);
         foreach (var broker in _node.Metadata.Current.Brokers.Values)
         {
-            if (broker.Id != NodeId && !broker.Fenced && (_gone.Has(broker) || !presence.Has(broker)) && _fencing.Add(broker.Id))
+            if (broker.Id != NodeId && !broker.Fenced && (_gone.Has(broker) || presence.Misses(broker)) && _fencing.Add(broker.Id))
             {
                 FenceAsync(broker).PipeTo(Self);
             }

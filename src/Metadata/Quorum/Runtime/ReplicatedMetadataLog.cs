@@ -79,10 +79,20 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
         {
             lock (_lock)
             {
-                var machine = _machine;
+                var (machine, now) = (_machine, NowMs);
                 return new QuorumStatus(
-                    machine.Role, machine.Epoch, machine.LeaderId, machine.Leader, machine.HearsLeader, machine.IsVoter, machine.Log.Voters, machine.HighWatermark, machine.Log.StartOffset, machine.Log.EndOffset,
-                    machine.Replicas(NowMs));
+                    machine.Role,
+                    machine.Epoch,
+                    machine.LeaderId,
+                    machine.Leader,
+                    machine.HearsLeader,
+                    machine.IsVoter,
+                    machine.Log.Voters,
+                    machine.HighWatermark,
+                    machine.Log.StartOffset,
+                    machine.Log.EndOffset,
+                    now,
+                    machine.Replicas(now));
             }
         }
     }
