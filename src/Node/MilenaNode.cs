@@ -196,6 +196,11 @@ public sealed class MilenaNode : IAsyncDisposable
             _configuration.NodeId, ClusterId, _configuration.Kafka, _configs, _metadata.Store, _metadata.Controller, _replicas, _time, _logs);
         _listeners = await ClientListeners.BindAsync(
             _configuration, BrokerHandlers.All(broker, _coordinators, _metadata.Quorum), _configs, _metadata.Store, _time, _logs);
+        if (_configuration.Join.Count > 0)
+        {
+            await AdvertisedAddress.CheckAsync(_listeners.Bound, ReplicationSettings.From(_configs).ListenerName, _logger, _time);
+        }
+
         StartMembership();
         _metadata.Start();
         await _lifecycle.RegisterAsync(Registration(), stopping);
@@ -215,13 +220,15 @@ public sealed class MilenaNode : IAsyncDisposable
         _metadata.Controller.Link = link;
         var surroundings = new MembershipActor.Surroundings(
             _configuration,
+            ClusterId,
             () => _metadata.Status,
             _metadata.Store,
             _metadata.Controller,
             link,
             _replicas.Contact,
             _time,
-            reason => End(new NodeEnd(reason, StartAgain: true)));
+            reason => End(new NodeEnd(reason, StartAgain: true)),
+            Fail);
         var membership = _system.ActorOf(MembershipActor.Props(surroundings), "membership");
         _metadata.Leads = () => membership.Tell(MembershipActor.Look.Instance, ActorRefs.NoSender);
     }
@@ -257,7 +264,7 @@ public sealed class MilenaNode : IAsyncDisposable
         {
             Name = one.Listener.Name,
             Host = one.Listener.Advertised.Host,
-            Port = (ushort)(one.Listener.Advertised.Port == 0 ? one.Port : one.Listener.Advertised.Port),
+            Port = (ushort)one.Listener.AdvertisedWith(one.Port).Port,
             SecurityProtocol = one.Listener.SecurityProtocol,
         });
         var self = Cluster.Get(_system).SelfAddress;

@@ -71,7 +71,7 @@ catch (StartupException e)
 static string Greeting(MilenaNode node, NodeConfiguration configuration)
 {
     var first = node.Bound[0];
-    var address = $"{first.Listener.Advertised.Host}:{(first.Listener.Advertised.Port == 0 ? first.Port : first.Listener.Advertised.Port)}";
+    var address = first.Listener.AdvertisedWith(first.Port);
     return $"""
         Milena {typeof(MilenaNode).Assembly.GetName().Version?.ToString(3)}, node {configuration.NodeId} of cluster {node.ClusterId}
           Kafka clients   {string.Join(", ", node.Bound.Select(one => $"{one.Listener.Name} {one.Listener.Bind.Host}:{one.Port}"))}

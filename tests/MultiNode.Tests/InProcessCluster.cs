@@ -34,14 +34,15 @@ public sealed class InProcessCluster : IAsyncDisposable
     }
 
     /// <param name="id">The node's id, which also names its folder unless another one is given.</param>
+    /// <param name="join">Whom it is to meet, if not those that the others are.</param>
     /// <param name="more">Further arguments.</param>
-    public async Task<MilenaNode> StartAsync(int id, string? folder = null, int? clusterPort = null, params string[] more)
+    public async Task<MilenaNode> StartAsync(int id, string? folder = null, int? clusterPort = null, string? join = null, params string[] more)
     {
         var configuration = NodeConfiguration.Load(
             CommandLine.Parse(
             [
                 "start", "--node-id", $"{id}", "--data", Path.Combine(_folder.FullName, folder ?? $"{id}"), "--listen", "127.0.0.1:0",
-                "--cluster-listen", $"127.0.0.1:{clusterPort ?? ClusterPortOf(id)}", "--join", Join, .. more,
+                "--cluster-listen", $"127.0.0.1:{clusterPort ?? ClusterPortOf(id)}", "--join", join ?? Join, .. more,
             ]),
             []);
         var node = await MilenaNode.StartAsync(configuration, NullLoggerFactory.Instance, TimeProvider.System, _patience.Token);
@@ -104,7 +105,9 @@ public sealed class InProcessCluster : IAsyncDisposable
     public FindCoordinatorResponse FindCoordinator(int askedAt, string group) =>
         Ask<FindCoordinatorResponse>(askedAt, ApiKey.FindCoordinator, 3, new FindCoordinatorRequest { Key = group });
 
-    public bool HasFolder(int id, string name) => Directory.Exists(Path.Combine(_folder.FullName, $"{id}", name));
+    public string FolderOf(int id) => Path.Combine(_folder.FullName, $"{id}");
+
+    public bool HasFolder(int id, string name) => Directory.Exists(Path.Combine(FolderOf(id), name));
 
     public async Task UntilAsync(Func<bool> condition, string what)
     {

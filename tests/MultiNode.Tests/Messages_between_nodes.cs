@@ -8,6 +8,9 @@ namespace Milena.MultiNode.Tests;
 public sealed class Messages_between_nodes() : TestKit("akka.loglevel = off")
 {
     private static readonly Guid Directory = new("01020304-0506-0708-090a-0b0c0d0e0f10");
+    private const string BeforeJoin = "000000070102030405060708090A0B0C0D0E0F1000016300016800000FD603FFFFFFFF0000002F"
+        + "0000020000000701" + "02030405060708090A0B0C0D0E0F10020B434F4E54524F4C4C455202680FD60000000001000000";
+
     private static readonly QuorumEndpoint Quorum = new("CONTROLLER", "h", 4054);
 
     [Fact]
@@ -17,9 +20,15 @@ public sealed class Messages_between_nodes() : TestKit("akka.loglevel = off")
         var alone = VoterSet.Of(new Voter(new ReplicaKey(7, Directory), [Quorum]));
         AssertBytes(
             "na",
-            "000000070102030405060708090A0B0C0D0E0F1000016300016800000FD603FFFFFFFF0000002F"
-                + "0000020000000701" + "02030405060708090A0B0C0D0E0F10020B434F4E54524F4C4C455202680FD60000000001000000",
-            new IAm(7, Directory, "c", Quorum, IsMember: true, KnowsAsker: true, LeaderId: -1, alone));
+            BeforeJoin + "0001" + "6A",
+            new IAm(7, Directory, "c", Quorum, IsMember: true, KnowsAsker: true, LeaderId: -1, alone, Join: "j"));
+    }
+
+    [Fact]
+    public void An_answer_of_a_version_that_does_not_tell_whom_it_is_to_meet_is_read()
+    {
+        var answer = (IAm)new NodeMessageSerializer((ExtendedActorSystem)Sys).FromBinary(Convert.FromHexString(BeforeJoin), "na");
+        Assert.Equal((7, "c", ""), (answer.NodeId, answer.ClusterId, answer.Join));
     }
 
     private void AssertBytes(string manifest, string hex, object message)

@@ -1,4 +1,5 @@
 using Milena.Protocol;
+using Milena.Testing;
 
 namespace Milena.Network.Tests;
 

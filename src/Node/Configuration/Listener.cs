@@ -8,6 +8,9 @@ public sealed record Listener(string Name, HostPort Bind, HostPort Advertised, s
 {
     private static readonly string[] Protocols = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
+    /// <param name="port">The one that is really bound, for a listener that may have any.</param>
+    public HostPort AdvertisedWith(int port) => Advertised.Port == 0 ? Advertised with { Port = port } : Advertised;
+
     /// <param name="listen">The short form, HOST:PORT of one plain listener; it wins over <c>listeners</c>.</param>
     /// <exception cref="StartupException">A listener is named twice, has no protocol, or one that does not work yet.</exception>
     public static IReadOnlyList<Listener> Parse(string? listen, IReadOnlyDictionary<string, string> kafka)

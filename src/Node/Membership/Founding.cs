@@ -96,7 +96,7 @@ internal sealed class Founding(ActorSystem system, NodeConfiguration configurati
 
     private async Task<ClusterIdentity> MeetAsync(Guid directoryId, CancellationToken cancel)
     {
-        self.IsEmpty(directoryId);
+        self.IsEmpty(directoryId, InOrder(configuration.Join.Select(one => one.ToString())));
         var others = configuration.Join.Where(address => address != configuration.ClusterListen).ToList();
         var reported = time.GetTimestamp();
         while (true)
@@ -140,7 +140,13 @@ internal sealed class Founding(ActorSystem system, NodeConfiguration configurati
             return new ClusterIdentity(member.ClusterId, directoryId, founders, [.. there.Select(one => new QuorumPeer(-1, one.Quorum.Host, one.Quorum.Port))]);
         }
 
-        if (!IsListed || there.Count < answers.Length)
+        if (!IsListed)
+        {
+            return null;
+        }
+
+        RequireSameList(there);
+        if (there.Count < answers.Length)
         {
             return null;
         }
@@ -148,6 +154,18 @@ internal sealed class Founding(ActorSystem system, NodeConfiguration configurati
         var voters = VoterSet.Of([.. there.Select(one => new Voter(new ReplicaKey(one.NodeId, one.DirectoryId), [one.Quorum])), new Voter(me, [self.Quorum])]);
         return new ClusterIdentity(IdOf(voters), directoryId, voters, Listed());
     }
+
+    /// <summary>Who meets others than those who meet it would found another cluster than they.</summary>
+    private void RequireSameList(IEnumerable<IAm> founders)
+    {
+        var mine = InOrder(configuration.Join.Select(one => one.ToString()));
+        if (founders.FirstOrDefault(one => one.Join.Length > 0 && one.Join != mine) is { } other)
+        {
+            throw new StartupException($"--join is {mine} here, and {other.Join} at node {other.NodeId}. Write the same list at every node.");
+        }
+    }
+
+    private static string InOrder(IEnumerable<string> addresses) => string.Join(',', addresses.Distinct().Order(StringComparer.Ordinal));
 
     /// <summary>The same for each founder, and another one for other founders: their directories' ids are random.</summary>
     private static string IdOf(VoterSet voters)

@@ -25,15 +25,18 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
 {
     /// <summary>What it needs of its node.</summary>
     /// <param name="Rejoin">Told, with a reason, when the leader's cluster does not know this node any more.</param>
+    /// <param name="Fail">Told, with a reason, when it is the wrong node for those that it was told to meet.</param>
     public sealed record Surroundings(
         NodeConfiguration Configuration,
+        string ClusterId,
         Func<QuorumStatus> Quorum,
         MetadataStore Metadata,
         ControllerClient Controller,
         IActorRef Link,
         ControllerContact Contact,
         TimeProvider Time,
-        Action<string> Rejoin);
+        Action<string> Rejoin,
+        Action<string> Fail);
 
     /// <summary>Something changed that it would else see at its next look only.</summary>
     public sealed record Look : INoSerializationVerificationNeeded
@@ -62,6 +65,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly ILoggingAdapter _logger = Context.GetLogger();
     private readonly Dictionary<Address, IAm> _heard = [];
+    private readonly HashSet<Address> _foreign = [];
     private readonly HashSet<Address> _asked = [];
     private readonly HashSet<int> _fencing = [];
     private readonly HashSet<Address> _probing = [];
@@ -117,7 +121,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
             _node.Link.Tell(new ControllerLink.ControllerAt(null));
             if (IsMember)
             {
-                WatchBrokers();
+                WatchBrokers(status);
             }
             else
             {
@@ -215,7 +219,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     private void OnHeard(Heard heard)
     {
         _asked.Remove(heard.Address);
-        if (heard.Answer is { } answer)
+        if (heard.Answer is { } answer && !IsForeign(heard.Address, answer))
         {
             _heard[heard.Address] = answer;
         }
@@ -229,6 +233,31 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
         {
             _node.Rejoin("the others have gone on without this node");
         }
+    }
+
+    /// <summary>
+    /// A node of another cluster is passed over, since nobody can tell which of two is the wrong one. Where most of those whom this node was to
+    /// meet belong together and it does not, it is this one.
+    /// </summary>
+    private bool IsForeign(Address address, IAm answer)
+    {
+        if (answer.ClusterId.Length == 0 || answer.ClusterId == _node.ClusterId)
+        {
+            _foreign.Remove(address);
+            return false;
+        }
+
+        if (_foreign.Add(address))
+        {
+            _logger.Error("Node {0} at {1} belongs to the cluster {2}, and this node to {3}. Check --join and --data", answer.NodeId, address, answer.ClusterId, _node.ClusterId);
+        }
+
+        if (_foreign.Count * 2 > _node.Configuration.Join.Count)
+        {
+            _node.Fail($"This node's data belongs to the cluster {_node.ClusterId}, and the nodes in --join to another one, {answer.ClusterId}. Check --join and --data.");
+        }
+
+        return true;
     }
 
     /// <summary>

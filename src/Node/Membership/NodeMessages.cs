@@ -16,8 +16,9 @@ public sealed record WhoAreYou(string Asker);
 /// <param name="KnowsAsker">Whether the asker is a member of that one.</param>
 /// <param name="LeaderId">Who leads the metadata quorum as far as it knows, -1 for unknown.</param>
 /// <param name="FirstVoters">Who founded the cluster; empty where it was not told, or was none of them.</param>
+/// <param name="Join">Whom it was told to meet, as in <c>--join</c>; empty where it belongs to a cluster, or its version does not tell.</param>
 public sealed record IAm(
-    int NodeId, Guid DirectoryId, string ClusterId, QuorumEndpoint Quorum, bool IsMember, bool KnowsAsker, int LeaderId, VoterSet FirstVoters);
+    int NodeId, Guid DirectoryId, string ClusterId, QuorumEndpoint Quorum, bool IsMember, bool KnowsAsker, int LeaderId, VoterSet FirstVoters, string Join = "");
 
 /// <summary>The form in which both cross nodes: Kafka's primitive types, one after the other; what a later version adds behind them is passed over.</summary>
 public sealed class NodeMessageSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
@@ -77,6 +78,7 @@ public sealed class NodeMessageSerializer(ExtendedActorSystem system) : Serializ
         writer.WriteInt8((sbyte)((answer.IsMember ? 1 : 0) | (answer.KnowsAsker ? 2 : 0)));
         writer.WriteInt32(answer.LeaderId);
         writer.WriteBytes(compact: false, nullable: false, VoterList.Encode(answer.FirstVoters));
+        writer.WriteString(compact: false, nullable: false, answer.Join);
     }
 
     private static IAm? Read(ref ProtocolReader reader)
@@ -85,9 +87,9 @@ public sealed class NodeMessageSerializer(ExtendedActorSystem system) : Serializ
         var quorum = new QuorumEndpoint(VoterList.EndpointName, reader.ReadString(compact: false), (ushort)reader.ReadInt32());
         var flags = reader.ReadInt8();
         var leaderId = reader.ReadInt32();
-        return VoterList.TryDecode(reader.ReadBytes(compact: false)) is { } voters
-            ? new IAm(nodeId, directoryId, clusterId, quorum, (flags & 1) != 0, (flags & 2) != 0, leaderId, voters)
-            : null;
+        var voters = VoterList.TryDecode(reader.ReadBytes(compact: false));
+        var join = !reader.Failed && !reader.IsAtEnd ? reader.ReadString(compact: false) : "";
+        return voters is null ? null : new IAm(nodeId, directoryId, clusterId, quorum, (flags & 1) != 0, (flags & 2) != 0, leaderId, voters, join);
     }
 }
 

@@ -7,19 +7,20 @@ namespace Milena.Node.Membership;
 /// <summary>What this node tells others of itself; grows while it starts. Safe for several threads.</summary>
 public sealed class NodeSelf(int nodeId, QuorumEndpoint quorum)
 {
-    private volatile Membership _membership = new("", Guid.Empty, VoterSet.Empty);
+    private volatile Membership _membership = new("", Guid.Empty, VoterSet.Empty, "");
     private volatile Func<QuorumStatus>? _status;
 
-    private sealed record Membership(string ClusterId, Guid DirectoryId, VoterSet FirstVoters);
+    private sealed record Membership(string ClusterId, Guid DirectoryId, VoterSet FirstVoters, string Join);
 
     public int NodeId { get; } = nodeId;
 
     public QuorumEndpoint Quorum { get; } = quorum;
 
     /// <summary>This node's metadata log lies in a directory of this id, and it belongs to no cluster yet.</summary>
-    public void IsEmpty(Guid directoryId) => _membership = new Membership("", directoryId, VoterSet.Empty);
+    /// <param name="join">Whom it was told to meet.</param>
+    public void IsEmpty(Guid directoryId, string join) => _membership = new Membership("", directoryId, VoterSet.Empty, join);
 
-    public void BelongsTo(string clusterId, Guid directoryId, VoterSet firstVoters) => _membership = new Membership(clusterId, directoryId, firstVoters);
+    public void BelongsTo(string clusterId, Guid directoryId, VoterSet firstVoters) => _membership = new Membership(clusterId, directoryId, firstVoters, "");
 
     public void Knows(Func<QuorumStatus> status) => _status = status;
 
@@ -35,7 +36,8 @@ public sealed class NodeSelf(int nodeId, QuorumEndpoint quorum)
             IsMember: members.Any(member => member.Address == cluster.SelfAddress),
             KnowsAsker: members.Any(member => member.Status is not (MemberStatus.Down or MemberStatus.Removed) && member.Address.ToString() == asker),
             _status?.Invoke().LeaderId ?? -1,
-            known.FirstVoters);
+            known.FirstVoters,
+            known.Join);
     }
 }
 

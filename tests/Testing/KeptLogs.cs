@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace Milena.Network.Tests;
+namespace Milena.Testing;
 
 /// <summary>Keeps what is logged.</summary>
-internal sealed class KeptLogs : ILoggerFactory, ILogger
+public sealed class KeptLogs : ILoggerFactory, ILogger
 {
     private readonly ConcurrentQueue<string> _messages = new();
 
