@@ -32,6 +32,9 @@ public sealed record FaultsOptions
     /// <summary>A folder for the nodes' own words; null: they are not kept.</summary>
     public string? Logs { get; init; }
 
+    /// <summary>The program of another build, which all nodes begin as; null: there is none.</summary>
+    public string? From { get; init; }
+
     /// <summary>KEY=VALUE, for all nodes.</summary>
     public IReadOnlyList<string> Settings { get; init; } = [];
 
@@ -52,6 +55,7 @@ public sealed record FaultsOptions
           --acks 1|all       1: without idempotence, and only paused-ahead is inflicted unless --kinds says otherwise:
                              it loses records, and has to be told so (default: all)
           --logs FOLDER      keeps what the nodes print there, and what each of them said when about leaders and ISRs
+          --from PROGRAM     milena of another build, as which all nodes begin: what upgraded goes from and back to
           --set KEY=VALUE    a setting for all nodes, such as milena.log-level=debug
           --help             this text
 
@@ -100,6 +104,7 @@ public sealed record FaultsOptions
         "--value-bytes" => this with { ValueBytes = Integer(name, value, Checking.Value.Size, MaxValueBytes) },
         "--acks" => this with { Acks = value switch { "1" => 1, "all" => -1, _ => throw Wrong($"--acks takes 1 or all, not '{value}'.") } },
         "--set" => this with { Settings = [.. Settings, value] },
+        "--from" => this with { From = value },
         "--logs" => this with { Logs = value },
         _ => throw Wrong($"Unknown option '{name}'."),
     };

@@ -3,7 +3,7 @@ using Milena.Faults.Nodes;
 
 namespace Milena.Faults;
 
-/// <summary>What of this machine a campaign can use: a network and disks of the nodes' own, where that is permitted.</summary>
+/// <summary>What of this machine a campaign can use: a network, disks and clocks of the nodes' own, where that is permitted.</summary>
 internal sealed class Surroundings : IDisposable
 {
     private const int DiskMegabytes = 256;
@@ -29,16 +29,32 @@ internal sealed class Surroundings : IDisposable
         {
             Disks = [.. ThreeNodes.Ids.Select(_ => new SmallDisk(DiskMegabytes))];
         }
+
+        if (WallClock.WhyNot is { } noClock)
+        {
+            _missing.Add(Needs.Clocks, noClock.ReplaceLineEndings(" "));
+        }
+        else
+        {
+            Clocks = [.. ThreeNodes.Ids.Select(_ => new WallClock())];
+        }
     }
 
     public NodeNetwork? Network { get; }
 
     public SmallDisk[]? Disks { get; }
 
+    public WallClock[]? Clocks { get; }
+
     /// <summary>The kinds that the user wants and this machine can do; says which others it leaves out, and why.</summary>
     /// <exception cref="FaultsException">None is left.</exception>
     public IReadOnlyList<FaultKind> Choose(FaultsOptions options, Action<string> say)
     {
+        if (options.From is null)
+        {
+            _missing[Needs.AnotherBuild] = "--from names no other build";
+        }
+
         var wanted = options switch
         {
             { Kinds.Count: > 0 } => FaultKind.All.Where(kind => options.Kinds.Contains(kind.Name)),
@@ -56,9 +72,9 @@ internal sealed class Surroundings : IDisposable
 
     public void Dispose()
     {
-        foreach (var disk in Disks ?? [])
+        foreach (var one in (IEnumerable<IDisposable>)[.. Disks ?? [], .. Clocks ?? []])
         {
-            disk.Dispose();
+            one.Dispose();
         }
 
         Network?.Dispose();

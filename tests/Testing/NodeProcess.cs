@@ -32,6 +32,9 @@ public sealed class NodeProcess : IDisposable
     /// <summary>A program and its arguments that starts the node in its own place by running it, such as <c>ip netns exec</c>; empty for none.</summary>
     public IReadOnlyList<string> Launcher { get; init; } = [];
 
+    /// <summary>The program that is started next; another build's takes the place of this one's.</summary>
+    public string Executable { get; set; } = Program;
+
     /// <summary>Where it is started; where the tests run unless told otherwise.</summary>
     public string WorkingDirectory { get; init; } = "";
 
@@ -136,7 +139,7 @@ public sealed class NodeProcess : IDisposable
     private (Process Process, string? FirstLine) Launch(string[] more)
     {
         string[] arguments = ["start", "--data", Data, "--listen", Address, "--cluster-listen", $"{Host}:{FreePorts.One()}", .. more];
-        string[] command = [.. Launcher, Program, .. arguments];
+        string[] command = [.. Launcher, Executable, .. arguments];
         lock (_output)
         {
             _output.Clear();

@@ -1,4 +1,5 @@
 using Milena.Faults.Nodes;
+using Milena.Testing;
 
 namespace Milena.Faults.Kinds;
 
@@ -21,6 +22,7 @@ internal static class ProcessFaults
         new("paused", "SIGSTOP of a partition's leader or the controller, and SIGCONT after 5 to 20 s", Bar.Seconds(4, 8), Needs.Nothing, Pause),
         new("paused-ahead", "followers stand still for a moment, then their leader, with what they have not got, for 10 to 20 s", Bar.Seconds(4, 8), Needs.Nothing, PauseAhead),
         new("restarted", "SIGTERM of a node, which is started again when it has ended", Bar.Seconds(2, 5), Needs.Nothing, Restart),
+        new("upgraded", "SIGTERM of a node, which is started again as the other of two builds", Bar.Seconds(2, 5), Needs.AnotherBuild, Upgrade),
         new("all-killed", "kill -9 of all nodes at once, which are started at once", Bar.OnlyMax(8), Needs.Nothing, KillAll),
     ];
 
@@ -72,12 +74,30 @@ internal static class ProcessFaults
     {
         var id = scene.AnyNode();
         scene.Say($"node {id}");
+        Restart(scene, id, () => { });
+    }
+
+    /// <param name="meanwhile">Done while the node is down.</param>
+    private static void Restart(Scene scene, int id, Action meanwhile)
+    {
         if (scene.Cluster.Node(id).Stop() is var code and not 0)
         {
             throw new InvalidOperationException($"Node {id} ended with exit code {code} on SIGTERM.");
         }
 
+        meanwhile();
         scene.Cluster.Start(id);
+    }
+
+    /// <summary>All nodes in turn become the other build, and then all in turn what they were: most of the time both are in the cluster.</summary>
+    private static void Upgrade(Scene scene)
+    {
+        var first = scene.Cluster.Node(1);
+        var id = ThreeNodes.Ids.FirstOrDefault(id => scene.Cluster.Node(id).Executable != first.Executable, defaultValue: 1);
+        var node = scene.Cluster.Node(id);
+        var after = node.Executable == NodeProcess.Program ? scene.Cluster.From! : NodeProcess.Program;
+        scene.Say($"node {id}, which becomes {after}");
+        Restart(scene, id, () => node.Executable = after);
     }
 
     private static void KillAll(Scene scene)

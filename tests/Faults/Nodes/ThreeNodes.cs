@@ -22,17 +22,26 @@ public sealed class ThreeNodes : IDisposable
 
     /// <param name="network">The nodes' own network; null: they share the machine's loopback.</param>
     /// <param name="disks">For each node one that holds its second log directory; null: each has one log directory.</param>
+    /// <param name="clocks">Each node's wall clock; null: all have the machine's.</param>
     /// <param name="onLine">Takes each line that a node prints, with its id.</param>
     /// <param name="settings">KEY=VALUE, for all nodes.</param>
-    public ThreeNodes(NodeNetwork? network = null, SmallDisk[]? disks = null, Action<int, string>? onLine = null, IReadOnlyList<string>? settings = null)
+    /// <param name="from">The program of another build, as which they begin.</param>
+    public ThreeNodes(
+        NodeNetwork? network = null,
+        SmallDisk[]? disks = null,
+        WallClock[]? clocks = null,
+        Action<int, string>? onLine = null,
+        IReadOnlyList<string>? settings = null,
+        string? from = null)
     {
-        (Network, _disks) = (network, disks);
+        (Network, _disks, Clocks, From) = (network, disks, clocks, from);
         _settings = [.. (settings ?? []).SelectMany(setting => new[] { "--set", setting })];
         _nodes = [.. Ids.Select(id => new NodeProcess(port: FreePorts.InARow(1))
         {
             Host = network?.HostOf(id) ?? "127.0.0.1",
-            Launcher = network?.LauncherOf(id) ?? [],
+            Launcher = [.. network?.LauncherOf(id) ?? [], .. clocks?[id - 1].Launcher ?? []],
             OnLine = line => onLine?.Invoke(id, line),
+            Executable = from ?? NodeProcess.Program,
         })];
     }
 
@@ -41,6 +50,11 @@ public sealed class ThreeNodes : IDisposable
     public IReadOnlyList<NodeProcess> Nodes => _nodes;
 
     public NodeNetwork? Network { get; }
+
+    public IReadOnlyList<WallClock>? Clocks { get; }
+
+    /// <summary>The program of another build; null where there is none.</summary>
+    public string? From { get; }
 
     public IReadOnlyList<SmallDisk>? Disks => _disks;
 
