@@ -14,6 +14,8 @@ internal static class TextCheckpoint
         if (!disk.FileExists(path)) return [];
         // An empty cleaner checkpoint is what Kafka creates before it first writes one.
         var bytes = disk.ReadAll(path);
+        // Written without a sync, it may be there in part after a crash: "5 58" that became "5 5" would be as good a line as any.
+        if (bytes is not [.., (byte)'\n']) return null;
         var lines = Encoding.UTF8.GetString(bytes).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         if (lines.Length < 2 || lines[0] != Version) return null;
         if (!int.TryParse(lines[1], NumberStyles.None, CultureInfo.InvariantCulture, out var count) || lines.Length != count + 2) return null;

@@ -48,6 +48,21 @@ public sealed class Crashes_and_repairs
         Assert.Equal(new EpochStart(2, 0), Assert.Single(log.LeaderEpochs.Starts));
     }
 
+    [Fact]
+    public void No_part_of_a_checkpoint_passes_for_all_of_it()
+    {
+        var disk = new FaultyDisk();
+        disk.CreateFolder("/data");
+        TextCheckpoint.Write(disk, "/data/epochs", ["3 0", "5 58"], sync: true);
+        var whole = disk.ReadAll("/data/epochs");
+        Assert.Equal(["3 0", "5 58"], TextCheckpoint.TryRead(disk, "/data/epochs", fields: 2)!.Select(fields => string.Join(' ', fields)));
+        for (var length = 0; length < whole.Length; length++)
+        {
+            disk.Replace("/data/epochs", whole[..length], sync: true);
+            Assert.Null(TextCheckpoint.TryRead(disk, "/data/epochs", fields: 2));
+        }
+    }
+
     private sealed class Run
     {
         private readonly LogFixture _fixture;
