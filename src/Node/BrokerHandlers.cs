@@ -21,7 +21,7 @@ internal static class BrokerHandlers
             new ApiVersionsHandler(context, () => dispatcher!.Served),
             new MetadataHandler(context, autoCreation),
             new ProduceHandler(context),
-            new FetchHandler(context, new FetchSessions(context.Settings.GetInt("max.incremental.fetch.session.cache.slots"), context.Time, Random.Shared)),
+            new FetchHandler(context, FetchSessions.Of(context)),
             new ListOffsetsHandler(context),
             new OffsetForLeaderEpochHandler(context),
             new CreateTopicsHandler(context),

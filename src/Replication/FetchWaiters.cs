@@ -1,13 +1,19 @@
 namespace Milena.Replication;
 
-/// <summary>Fetches that wait for more records in one partition. Whoever moves the partition's readable end wakes them; nobody polls.</summary>
+/// <summary>Who is told when a partition has something new. Called on the thread of the replica's actor, with a lock held: it must be quick.</summary>
+public interface IFetchWaiter
+{
+    void Wake();
+}
+
+/// <summary>Those who wait for more records in one partition. Whoever moves the partition's readable end wakes them; nobody polls.</summary>
 public sealed class FetchWaiters
 {
     private readonly Lock _gate = new();
-    private readonly List<FetchWait> _waiting = [];
+    private readonly List<IFetchWaiter> _waiting = [];
     private volatile bool _any;
 
-    public void Add(FetchWait wait)
+    public void Add(IFetchWaiter wait)
     {
         lock (_gate)
         {
@@ -16,7 +22,7 @@ public sealed class FetchWaiters
         }
     }
 
-    public void Remove(FetchWait wait)
+    public void Remove(IFetchWaiter wait)
     {
         lock (_gate)
         {
@@ -44,7 +50,7 @@ public sealed class FetchWaiters
 }
 
 /// <summary>One waiting fetch, registered with each of its partitions. Wakes may come before anybody waits; none is lost.</summary>
-public sealed class FetchWait
+public sealed class FetchWait : IFetchWaiter
 {
     private TaskCompletionSource _woken = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -67,7 +67,6 @@ public sealed partial class ReplicaActor
             return;
         }
 
-        _host.Followers.Heard(fetched.Follower);
         _leader.Fetched(fetched.Follower, fetched.BrokerEpoch, fetched.FetchOffset, _host.NowMs);
         MoveHighWatermark();
         if (!_leader.Isr.Contains(fetched.Follower))

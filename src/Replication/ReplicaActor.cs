@@ -216,6 +216,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
         Persist(new ReplicaFact.LogStartMoved(offset), _ =>
         {
             ScheduleFileDeletion();
+            WakeAll();
             move.Reply.SetResult((ErrorCode.None, _replica.Log.LogStartOffset));
         });
     }
@@ -234,6 +235,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
             if (deleted > 0)
             {
                 ScheduleFileDeletion();
+                WakeAll();
                 _logger.Info("{0}: retention deleted {1} segments, the log starts at {2}", _replica.TopicPartition, deleted, _replica.Log.LogStartOffset);
             }
         }
@@ -296,6 +298,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
         _host.Fetchers.Unfollow(_replica);
     }
 
+    /// <summary>Role or log start are others now: whoever waits has to look again, and followers hear of it with their next answer.</summary>
     private void WakeAll()
     {
         _replica.Waiters.Wake();

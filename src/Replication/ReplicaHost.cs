@@ -14,6 +14,7 @@ public sealed class ReplicaHost : IDisposable
     private readonly LogSettingsSource _settings;
     private readonly ILogger _logger;
     private readonly Flusher _flusher = new();
+    private readonly long _started;
 
     /// <param name="controller">Decides on the in-sync replicas of what this broker leads.</param>
     /// <param name="connector">Reaches the leaders of what this broker follows.</param>
@@ -28,6 +29,7 @@ public sealed class ReplicaHost : IDisposable
         ILogger logger)
     {
         (BrokerId, LogDirectories, _metadata, Time, _logger) = (brokerId, directories, metadata, time, logger);
+        _started = time.GetTimestamp();
         _settings = new LogSettingsSource(metadata, configs);
         Settings = ReplicationSettings.From(configs);
         Followers = FollowerWatch.Of(Settings, time);
@@ -58,10 +60,14 @@ public sealed class ReplicaHost : IDisposable
 
     internal IsrProposals Proposals { get; }
 
-    internal long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();
+    /// <summary>Milliseconds of a clock that nobody sets: neither lag nor patience may follow from a wall clock that jumps.</summary>
+    internal long NowMs => (long)Time.GetElapsedTime(_started).TotalMilliseconds;
 
     /// <summary>Akka's dispatcher of the replica actors, apart from everything that coordinates.</summary>
     public string Dispatcher => "milena.replica-dispatcher";
+
+    /// <summary>A fetch of a follower's registered incarnation has come, whatever it asks for.</summary>
+    public void HeardOf(int follower) => Followers.Heard(follower);
 
     /// <summary>What a topic's settings, in all their layers, ask of its logs.</summary>
     public LogSettings SettingsOf(string topic) => _settings.Of(topic);

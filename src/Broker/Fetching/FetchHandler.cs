@@ -22,70 +22,64 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
 
     protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, FetchRequest request)
     {
-        var plan = sessions.Plan(request, context.ApiVersion >= TopicIdVersion);
+        var follower = FetchingFollower.Of(request, context.ApiVersion);
+        var plan = sessions.Plan(request, context.ApiVersion >= TopicIdVersion, follower?.BrokerId);
         if (plan.Error != ErrorCode.None)
         {
             return Answer(new FetchResponse { ErrorCode = plan.Error });
+        }
+
+        if (follower is not null && broker.Image.Brokers.TryGetValue(follower.BrokerId, out var registration) && registration.Epoch == follower.BrokerEpoch)
+        {
+            broker.Replicas.HeardOf(follower.BrokerId);
         }
 
         var limits = new FetchLimits(
             Math.Min(request.MaxBytes, broker.Settings.GetInt("fetch.max.bytes")),
             request.IsolationLevel == 1,
             context.ApiVersion >= TopicIdVersion,
-            FetchingFollower.Of(request, context.ApiVersion))
+            follower)
         {
+            Ready = plan.Ready,
             // Who does not know that a follower may serve him is sent to the leader.
             AnyReplica = context.ApiVersion >= AnyReplicaVersion,
             Rack = context.ApiVersion >= AnyReplicaVersion && request.RackId.Length > 0 && _selectsByRack ? request.RackId : null,
         };
-        var result = _reader.Read(plan.Partitions, limits, isFirstLook: true);
-        if (IsEnough(request, plan, result) || request.MaxWaitMs <= 0 || plan.Partitions.Count == 0)
+        IFetchScope scope = plan.Ready is { } ready
+            ? new PartitionsWithNews(ready)
+            : new NamedPartitions(plan.Partitions, () => _reader.ReplicasOf(plan.Partitions, limits), follower is not null);
+        scope.Look();
+        var result = _reader.Read(scope.Partitions, limits, isFirstLook: true);
+        if (IsEnough(request, plan, result) || request.MaxWaitMs <= 0 || (plan.Ready is null && plan.Partitions.Count == 0))
         {
-            return Answer(Respond(plan, result, context));
+            using (scope)
+            {
+                return Answer(Respond(plan, result, context));
+            }
         }
 
         result.Dispose();
-        return WaitAsync(context, request, plan, limits);
+        return WaitAsync(context, request, plan, limits, scope);
     }
 
-    private async ValueTask<IResponseMessage?> WaitAsync(RequestContext context, FetchRequest request, FetchPlan plan, FetchLimits limits)
+    private async ValueTask<IResponseMessage?> WaitAsync(RequestContext context, FetchRequest request, FetchPlan plan, FetchLimits limits, IFetchScope scope)
     {
         var started = broker.Time.GetTimestamp();
         var maxWait = TimeSpan.FromMilliseconds(request.MaxWaitMs);
-        var wait = new FetchWait();
-        var replicas = _reader.ReplicasOf(plan.Partitions, limits);
-        foreach (var replica in replicas)
+        using var end = scope;
+        scope.Listen();
+        while (true)
         {
-            replica.Waiters.Add(wait);
-            if (limits.Follower is not null)
+            scope.Look();
+            var result = _reader.Read(scope.Partitions, limits, isFirstLook: false);
+            var left = maxWait - broker.Time.GetElapsedTime(started);
+            if (IsEnough(request, plan, result) || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
             {
-                replica.AppendWaiters.Add(wait);
+                return Respond(plan, result, context);
             }
-        }
 
-        try
-        {
-            while (true)
-            {
-                wait.Rearm();
-                var result = _reader.Read(plan.Partitions, limits, isFirstLook: false);
-                var left = maxWait - broker.Time.GetElapsedTime(started);
-                if (IsEnough(request, plan, result) || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
-                {
-                    return Respond(plan, result, context);
-                }
-
-                result.Dispose();
-                await WokenOrLateAsync(wait, left, context.Connection.Closed);
-            }
-        }
-        finally
-        {
-            foreach (var replica in replicas)
-            {
-                replica.Waiters.Remove(wait);
-                replica.AppendWaiters.Remove(wait);
-            }
+            result.Dispose();
+            await WokenOrLateAsync(scope.News, left, context.Connection.Closed);
         }
     }
 
@@ -136,7 +130,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             }
         }
 
-        if (plan.SessionId != 0 && result.Bytes > 0)
+        if (plan is { SessionId: not 0, Ready: null } && result.Bytes > 0)
         {
             sessions.ServedRecords(plan.SessionId, result.Partitions.Where(one => !one.Data.Records.IsEmpty).Select(one => one.State));
         }
@@ -168,6 +162,9 @@ public readonly record struct FetchLimits(int MaxBytes, bool Committed, bool ByT
         get => _anyReplica && Follower is null;
         init => _anyReplica = value;
     }
+
+    /// <summary>Where a follower's session hears of news; null outside of one.</summary>
+    public ReadyPartitions? Ready { get; init; }
 
     /// <summary>Where a consumer is that wants to be sent to a replica there; null for one that does not.</summary>
     public string? Rack { get; init; }

@@ -12,7 +12,7 @@ public sealed class FetchReader(BrokerContext broker)
     private readonly CloserReplicas _closer = new(broker);
 
     /// <param name="isFirstLook">What a follower's fetch says of the follower's own log counts once, when the fetch comes.</param>
-    public FetchReadResult Read(IEnumerable<FetchPartitionState> partitions, in FetchLimits limits, bool isFirstLook)
+    public FetchReadResult Read(IReadOnlyCollection<FetchPartitionState> partitions, in FetchLimits limits, bool isFirstLook)
     {
         var result = new FetchReadResult();
         var left = (long)limits.MaxBytes;
@@ -69,6 +69,7 @@ public sealed class FetchReader(BrokerContext broker)
     private ErrorCode ReadPartition(
         FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch, bool isFirstLook)
     {
+        state.IsSettled = false;
         if (Locate(state, limits, out var replica) is var error and not ErrorCode.None)
         {
             if (error is not (ErrorCode.UnknownTopicOrPartition or ErrorCode.UnknownTopicId))
@@ -84,11 +85,14 @@ public sealed class FetchReader(BrokerContext broker)
             return error;
         }
 
-        if (limits.Follower is { } asking && CheckFollower(asking, state) is var refused and not ErrorCode.None)
+        var isInSync = false;
+        if (limits.Follower is { } asking && CheckFollower(asking, state, out isInSync) is var refused and not ErrorCode.None)
         {
             return refused;
         }
 
+        // Before anything is looked at: what changes meanwhile makes it ready again.
+        limits.Ready?.Watch(state, replica!);
         var log = replica!.Log;
         var highWatermark = replica.HighWatermark;
         var lastStable = Math.Min(highWatermark, replica.LastStableOffset);
@@ -140,6 +144,8 @@ public sealed class FetchReader(BrokerContext broker)
             }
         }
 
+        // One that is out of sync may be let in by what nobody tells this partition of: its broker is unfenced, a refusal is over.
+        state.IsSettled = isInSync && (!data.Records.IsEmpty || state.FetchOffset >= end);
         return ErrorCode.None;
     }
 
@@ -163,10 +169,12 @@ public sealed class FetchReader(BrokerContext broker)
     }
 
     /// <summary>Only a replica's present incarnation sees what is not committed, and only what it says of its log counts.</summary>
-    private ErrorCode CheckFollower(FetchingFollower follower, FetchPartitionState state)
+    private ErrorCode CheckFollower(FetchingFollower follower, FetchPartitionState state, out bool isInSync)
     {
         var partition = PartitionOf(state);
-        if (broker.Image.FindTopic(partition.Topic)?.Find(partition.Partition)?.Replicas.Contains(follower.BrokerId) is not true)
+        var assigned = broker.Image.FindTopic(partition.Topic)?.Find(partition.Partition);
+        isInSync = assigned?.Isr.Contains(follower.BrokerId) is true;
+        if (assigned?.Replicas.Contains(follower.BrokerId) is not true)
         {
             // It may know of an assignment that this broker has yet to hear of, and asks again; one without an epoch has no such excuse.
             return state.CurrentLeaderEpoch >= 0 ? ErrorCode.UnknownLeaderEpoch : ErrorCode.NotLeaderOrFollower;

@@ -14,6 +14,17 @@ public sealed class FetchPartitionState(FetchPartitionKey key)
     public int CurrentLeaderEpoch { get; private set; } = -1;
     public int LastFetchedEpoch { get; private set; } = -1;
 
+    /// <summary>In a follower's session: how it hears of news. Null until it was looked at where its replica was.</summary>
+    public PartitionWatch? Watch { get; set; }
+
+    /// <summary>In a follower's session: it is to be looked at. As the next one, it belongs to <see cref="ReadyPartitions"/>.</summary>
+    public bool IsReady { get; set; }
+
+    public bool IsForgotten { get; set; }
+
+    /// <summary>In a follower's session: the last look found nothing that a later one would have to look for unasked.</summary>
+    public bool IsSettled { get; set; }
+
     private long _toldHighWatermark = -1;
     private long _toldLogStartOffset = -1;
 
@@ -46,15 +57,23 @@ public sealed class FetchPartitionState(FetchPartitionKey key)
 
 /// <summary>The partitions that one client keeps fetching, so that its requests name only what changes (KIP-227).</summary>
 /// <remarks>Not thread-safe: <see cref="FetchSessions"/> holds its lock around every call.</remarks>
-public sealed class FetchSession(int id, bool usesTopicIds)
+/// <param name="follower">The broker whose session it is; null for a consumer's.</param>
+/// <param name="nowMs">Of a clock that nobody sets.</param>
+public sealed class FetchSession(int id, bool usesTopicIds, int? follower, long nowMs)
 {
     private readonly Dictionary<FetchPartitionKey, LinkedListNode<FetchPartitionState>> _byKey = [];
     private readonly LinkedList<FetchPartitionState> _inOrder = new();
+    private long _allLookedAtMs = nowMs;
 
     /// <summary>Zero for a fetch outside any session.</summary>
     public int Id => id;
 
     public bool UsesTopicIds => usesTopicIds;
+
+    public int? Follower => follower;
+
+    /// <summary>Which of the partitions may have news; null for a consumer's session, of which all are looked at each time.</summary>
+    public ReadyPartitions? Ready { get; } = follower is null ? null : new();
 
     /// <summary>The epoch that the client's next request must carry.</summary>
     public int NextEpoch { get; private set; } = 1;
@@ -73,6 +92,7 @@ public sealed class FetchSession(int id, bool usesTopicIds)
                 if (_byKey.Remove(new FetchPartitionKey(topic.TopicId, topic.Topic, partition), out var node))
                 {
                     _inOrder.Remove(node);
+                    Ready?.Forget(node.Value);
                 }
             }
         }
@@ -89,9 +109,26 @@ public sealed class FetchSession(int id, bool usesTopicIds)
                 }
 
                 node.Value.Update(partition);
+                Ready?.Add(node.Value);
             }
         }
     }
+
+    /// <summary>Has a follower's partitions looked at, all of them, if that has not been done for so long.</summary>
+    public void LookAtAll(long atMs, long intervalMs)
+    {
+        if (Ready is not null && atMs - _allLookedAtMs >= intervalMs)
+        {
+            _allLookedAtMs = atMs;
+            foreach (var partition in _inOrder)
+            {
+                Ready.Add(partition);
+            }
+        }
+    }
+
+    /// <summary>Nobody fetches in it any more.</summary>
+    public void End() => Ready?.End(_inOrder);
 
     /// <summary>The wrap goes to 1: 0 asks for a new session.</summary>
     public void Advance() => NextEpoch = NextEpoch == int.MaxValue ? 1 : NextEpoch + 1;

@@ -6,23 +6,38 @@ namespace Milena.Broker.Fetching;
 /// <summary>How one fetch is to be served.</summary>
 /// <param name="Partitions">As they were when the fetch began: a second fetch of the same session must not change them under the first.</param>
 /// <param name="Incremental">The answer names only partitions that have something new.</param>
-public readonly record struct FetchPlan(ErrorCode Error, int SessionId, IReadOnlyList<FetchPartitionState> Partitions, bool Incremental)
+/// <param name="Ready">In a follower's session: the partitions to look at, instead of all.</param>
+public readonly record struct FetchPlan(ErrorCode Error, int SessionId, IReadOnlyList<FetchPartitionState> Partitions, bool Incremental, ReadyPartitions? Ready = null)
 {
     public static FetchPlan Refuse(ErrorCode error) => new(error, 0, [], Incremental: true);
 }
 
 /// <summary>The fetch sessions of this broker: a bounded number, the longest unused one giving way when it has been idle long enough.</summary>
-public sealed class FetchSessions(int slots, TimeProvider time, Random random)
+/// <param name="lookAtAll">How often all partitions of a follower's session are looked at, whether anything was heard of them or not.</param>
+public sealed class FetchSessions(int slots, TimeSpan lookAtAll, TimeProvider time, Random random)
 {
     /// <summary>Kafka's <c>min.incremental.fetch.session.eviction.ms</c>: a session used more recently keeps its place.</summary>
     private static readonly TimeSpan MinIdleToEvict = TimeSpan.FromMinutes(2);
 
+    /// <summary>Far shorter than any follower's lag may be; and what it costs then is no matter.</summary>
+    private static readonly TimeSpan LookAtAllAtMost = TimeSpan.FromSeconds(1);
+
+    private const int LooksPerLag = 4;
     private const int FinalEpoch = -1;
     private const int InitialEpoch = 0;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<int, (FetchSession Session, LinkedListNode<(int Id, long LastUsed)> Use)> _sessions = [];
     private readonly LinkedList<(int Id, long LastUsed)> _byUse = new();
+    private readonly Dictionary<int, int> _byFollower = [];
+    private readonly long _started = time.GetTimestamp();
+
+    public static FetchSessions Of(BrokerContext broker)
+    {
+        var lag = broker.Replicas.Settings.MaxLag / LooksPerLag;
+        return new FetchSessions(
+            broker.Settings.GetInt("max.incremental.fetch.session.cache.slots"), lag < LookAtAllAtMost ? lag : LookAtAllAtMost, broker.Time, Random.Shared);
+    }
 
     public int Count
     {
@@ -35,7 +50,10 @@ public sealed class FetchSessions(int slots, TimeProvider time, Random random)
         }
     }
 
-    public FetchPlan Plan(FetchRequest request, bool usesTopicIds)
+    private long NowMs => (long)time.GetElapsedTime(_started).TotalMilliseconds;
+
+    /// <param name="follower">The broker that fetches; null for a consumer.</param>
+    public FetchPlan Plan(FetchRequest request, bool usesTopicIds, int? follower = null)
     {
         lock (_gate)
         {
@@ -43,17 +61,34 @@ public sealed class FetchSessions(int slots, TimeProvider time, Random random)
             {
                 Remove(request.SessionId);
                 var wantsSession = request.SessionEpoch == InitialEpoch && request.Topics.Count > 0;
-                var session = new FetchSession(wantsSession && HasRoom() ? NewId() : 0, usesTopicIds);
-                session.Update(request);
-                if (session.Id != 0)
+                if (wantsSession && follower is { } broker && _byFollower.TryGetValue(broker, out var before))
                 {
-                    _sessions.Add(session.Id, (session, _byUse.AddLast((session.Id, time.GetTimestamp()))));
+                    // It has one connection, and has lost the one before.
+                    Remove(before);
                 }
 
-                return new FetchPlan(ErrorCode.None, session.Id, [.. session.Partitions], Incremental: false);
+                var id = wantsSession && HasRoom() ? NewId() : 0;
+                var session = new FetchSession(id, usesTopicIds, id != 0 ? follower : null, NowMs);
+                session.Update(request);
+                Keep(session);
+                return new FetchPlan(ErrorCode.None, session.Id, [.. session.Partitions], Incremental: false, session.Ready);
             }
 
             return Continue(request, usesTopicIds);
+        }
+    }
+
+    private void Keep(FetchSession session)
+    {
+        if (session.Id == 0)
+        {
+            return;
+        }
+
+        _sessions.Add(session.Id, (session, _byUse.AddLast((session.Id, time.GetTimestamp()))));
+        if (session.Follower is { } follower)
+        {
+            _byFollower[follower] = session.Id;
         }
     }
 
@@ -76,10 +111,11 @@ public sealed class FetchSessions(int slots, TimeProvider time, Random random)
         }
 
         session.Advance();
+        session.LookAtAll(NowMs, (long)lookAtAll.TotalMilliseconds);
         session.Update(request);
         _byUse.Remove(entry.Use);
         _sessions[session.Id] = (session, _byUse.AddLast((session.Id, time.GetTimestamp())));
-        return new FetchPlan(ErrorCode.None, session.Id, [.. session.Partitions], Incremental: true);
+        return new FetchPlan(ErrorCode.None, session.Id, session.Ready is null ? [.. session.Partitions] : [], Incremental: true, session.Ready);
     }
 
     /// <summary>The partitions that just had records go to the end of their session's order.</summary>
@@ -115,9 +151,16 @@ public sealed class FetchSessions(int slots, TimeProvider time, Random random)
 
     private void Remove(int id)
     {
-        if (_sessions.Remove(id, out var entry))
+        if (!_sessions.Remove(id, out var entry))
         {
-            _byUse.Remove(entry.Use);
+            return;
+        }
+
+        _byUse.Remove(entry.Use);
+        entry.Session.End();
+        if (entry.Session.Follower is { } follower && _byFollower.GetValueOrDefault(follower) == id)
+        {
+            _byFollower.Remove(follower);
         }
     }
 

@@ -3,10 +3,18 @@ using Milena.Protocol;
 
 namespace Milena.Replication;
 
+/// <summary>A partition among those that one fetcher follows.</summary>
+internal readonly record struct FollowedKey(Guid TopicId, int Partition)
+{
+    public static FollowedKey Of(Replica replica) => new(replica.Id.TopicId, replica.Id.Partition);
+}
+
 /// <summary>One partition in a fetcher's hands.</summary>
 internal sealed class FollowedPartition(Replica replica, FetchPosition position)
 {
     public Replica Replica { get; } = replica;
+
+    public FollowedKey Key { get; } = FollowedKey.Of(replica);
 
     public FetchPosition Position { get; set; } = position;
 
@@ -17,16 +25,23 @@ internal sealed class FollowedPartition(Replica replica, FetchPosition position)
     public int Failures { get; set; }
 }
 
+/// <summary>What the leader was told last of a partition.</summary>
+internal readonly record struct Told(FollowedPartition Followed, FetchPosition Position);
+
 /// <summary>The follower's half of a fetch session: a request names only what has changed since the last one (KIP-227).</summary>
 /// <remarks>Not thread-safe. Belongs to one connection.</remarks>
 internal sealed class FollowerSession(int brokerId, ReplicationSettings settings)
 {
-    private readonly Dictionary<(Guid TopicId, int Partition), FetchPosition> _told = [];
+    private readonly Dictionary<FollowedKey, Told> _told = [];
     private int _id;
     private int _epoch;
 
-    /// <param name="wanted">All partitions that are to be fetched now; what the session holds beyond them is dropped from it.</param>
-    public FetchRequest Build(IReadOnlyDictionary<(Guid TopicId, int Partition), FollowedPartition> wanted, long brokerEpoch, TimeSpan maxWait)
+    /// <summary>The leader knows of no session: the next request has to name everything.</summary>
+    public bool IsNew => _epoch == 0;
+
+    /// <param name="changed">All partitions whose position is not what the leader was told last; all there are where the session is new.</param>
+    /// <param name="gone">Those that are not to be fetched any more, whether the leader was told of them or not.</param>
+    public FetchRequest Build(IReadOnlyList<FollowedPartition> changed, IReadOnlyList<FollowedKey> gone, long brokerEpoch, TimeSpan maxWait)
     {
         var request = new FetchRequest
         {
@@ -37,23 +52,34 @@ internal sealed class FollowerSession(int brokerId, ReplicationSettings settings
             SessionId = _id,
             SessionEpoch = _epoch,
         };
-        if (_epoch == 0)
+        if (IsNew)
         {
             _told.Clear();
         }
 
-        foreach (var gone in _told.Keys.Where(key => !wanted.ContainsKey(key)).GroupBy(key => key.TopicId).ToList())
+        FetchRequest.ForgottenTopic? forgotten = null;
+        foreach (var key in gone)
         {
-            request.ForgottenTopicsData.Add(new() { TopicId = gone.Key, Partitions = [.. gone.Select(key => key.Partition)] });
-            foreach (var key in gone)
+            if (_told.Remove(key))
             {
-                _told.Remove(key);
+                if (forgotten is null || forgotten.TopicId != key.TopicId)
+                {
+                    request.ForgottenTopicsData.Add(forgotten = new() { TopicId = key.TopicId });
+                }
+
+                forgotten.Partitions.Add(key.Partition);
             }
         }
 
-        foreach (var topic in wanted.Where(one => !_told.TryGetValue(one.Key, out var told) || told != one.Value.Position).GroupBy(one => one.Key.TopicId))
+        FetchRequest.FetchTopic? topic = null;
+        foreach (var followed in changed)
         {
-            request.Topics.Add(new() { TopicId = topic.Key, Partitions = [.. topic.Select(one => Tell(one.Key, one.Value.Position))] });
+            if (topic is null || topic.TopicId != followed.Key.TopicId)
+            {
+                request.Topics.Add(topic = new() { TopicId = followed.Key.TopicId });
+            }
+
+            topic.Partitions.Add(Tell(followed));
         }
 
         return request;
@@ -73,12 +99,16 @@ internal sealed class FollowerSession(int brokerId, ReplicationSettings settings
         return ErrorCode.None;
     }
 
-    private FetchRequest.FetchPartition Tell((Guid TopicId, int Partition) key, FetchPosition position)
+    /// <summary>What the leader answers for; null for what it was not asked.</summary>
+    public Told? Find(FollowedKey key) => _told.TryGetValue(key, out var told) ? told : null;
+
+    private FetchRequest.FetchPartition Tell(FollowedPartition followed)
     {
-        _told[key] = position;
+        var position = followed.Position;
+        _told[followed.Key] = new Told(followed, position);
         return new()
         {
-            Partition = key.Partition,
+            Partition = followed.Key.Partition,
             CurrentLeaderEpoch = position.LeaderEpoch,
             FetchOffset = position.Offset,
             LastFetchedEpoch = position.LastEpoch,

@@ -20,48 +20,26 @@ internal sealed class ReplicaFetcher
     private const short FirstVersion = 15;
 
     private readonly FetcherContext _context;
-    private readonly Lock _gate = new();
-    private readonly Dictionary<(Guid TopicId, int Partition), FollowedPartition> _partitions = [];
+    private readonly FollowedPartitions _partitions;
     private readonly CancellationTokenSource _stopped = new();
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ILeaderConnection? _connection;
     private FollowerSession? _session;
     private int _failures;
 
     public ReplicaFetcher(int leader, FetcherContext context)
     {
-        (Leader, _context) = (leader, context);
+        (Leader, _context, _partitions) = (leader, context, new FollowedPartitions(context.Time));
         _ = Task.Run(RunAsync);
     }
 
     public int Leader { get; }
 
-    public void Add(Replica replica, FetchPosition position)
-    {
-        lock (_gate)
-        {
-            _partitions[KeyOf(replica)] = new FollowedPartition(replica, position);
-            _changed.TrySetResult();
-        }
-    }
+    public void Add(Replica replica, FetchPosition position) => _partitions.Add(new FollowedPartition(replica, position));
 
     /// <returns>True when no partition is left.</returns>
-    public bool Remove(Replica replica)
-    {
-        lock (_gate)
-        {
-            if (_partitions.TryGetValue(KeyOf(replica), out var followed) && ReferenceEquals(followed.Replica, replica))
-            {
-                _partitions.Remove(KeyOf(replica));
-            }
-
-            return _partitions.Count == 0;
-        }
-    }
+    public bool Remove(Replica replica) => _partitions.Remove(replica);
 
     public void Stop() => _stopped.Cancel();
-
-    private static (Guid TopicId, int Partition) KeyOf(Replica replica) => (replica.Id.TopicId, replica.Id.Partition);
 
     private async Task RunAsync()
     {
@@ -87,18 +65,18 @@ internal sealed class ReplicaFetcher
 
     private async Task FetchWhatIsDueAsync()
     {
-        var due = Due(out var changed, out var untilNext);
-        if (due.Count == 0)
+        var round = _partitions.Next(all: _connection is null || _session!.IsNew);
+        if (round.IsIdle)
         {
-            await WaitAsync(changed, untilNext).ConfigureAwait(false);
+            await WaitAsync(round.Added, round.UntilNext).ConfigureAwait(false);
             return;
         }
 
         var connection = _connection ?? await ConnectAsync().ConfigureAwait(false);
         var epoch = _context.Broker(_context.BrokerId)?.Epoch ?? throw new IOException("This broker is not registered yet.");
         // A partition that comes back from its pause must not wait for a fetch that nothing else ends.
-        var maxWait = untilNext < _context.Settings.MaxWait ? untilNext : _context.Settings.MaxWait;
-        var request = _session!.Build(due, epoch, maxWait);
+        var maxWait = round.UntilNext < _context.Settings.MaxWait ? round.UntilNext : _context.Settings.MaxWait;
+        var request = _session!.Build(round.Changed, round.Gone, epoch, maxWait);
         var response = await connection.AskAsync<FetchResponse>(ApiKey.Fetch, request, _context.Settings.SocketTimeout, _stopped.Token).ConfigureAwait(false);
         if (_session.Take(response) is var error and not ErrorCode.None)
         {
@@ -110,37 +88,8 @@ internal sealed class ReplicaFetcher
             return;
         }
 
-        await TakeAsync(due, response, connection).ConfigureAwait(false);
+        await TakeAsync(response, connection).ConfigureAwait(false);
         _failures = 0;
-    }
-
-    private Dictionary<(Guid TopicId, int Partition), FollowedPartition> Due(out Task changed, out TimeSpan untilNext)
-    {
-        var due = new Dictionary<(Guid TopicId, int Partition), FollowedPartition>();
-        var now = _context.Time.GetTimestamp();
-        untilNext = TimeSpan.MaxValue;
-        lock (_gate)
-        {
-            if (_changed.Task.IsCompleted)
-            {
-                _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            }
-
-            changed = _changed.Task;
-            foreach (var (key, followed) in _partitions)
-            {
-                if (followed.DueAt <= now)
-                {
-                    due.Add(key, followed);
-                }
-                else if (_context.Time.GetElapsedTime(now, followed.DueAt) is var left && left < untilNext)
-                {
-                    untilNext = left;
-                }
-            }
-        }
-
-        return due;
     }
 
     private async Task WaitAsync(Task changed, TimeSpan atMost)
@@ -199,31 +148,30 @@ internal sealed class ReplicaFetcher
         return pause < _context.Settings.BackOff ? pause : _context.Settings.BackOff;
     }
 
-    private async Task TakeAsync(
-        Dictionary<(Guid TopicId, int Partition), FollowedPartition> asked, FetchResponse response, ILeaderConnection connection)
+    private async Task TakeAsync(FetchResponse response, ILeaderConnection connection)
     {
         var steps = new List<(FollowedPartition Followed, Task<FollowResult> Step)>();
-        var outOfRange = new List<FollowedPartition>();
+        var outOfRange = new List<Told>();
         foreach (var topic in response.Responses)
         {
             foreach (var data in topic.Partitions)
             {
-                if (!asked.TryGetValue((topic.TopicId, data.PartitionIndex), out var followed))
+                if (_session!.Find(new FollowedKey(topic.TopicId, data.PartitionIndex)) is not { } told)
                 {
                     continue;
                 }
 
                 if (data.ErrorCode == ErrorCode.OffsetOutOfRange)
                 {
-                    outOfRange.Add(followed);
+                    outOfRange.Add(told);
                 }
                 else if (data.ErrorCode != ErrorCode.None)
                 {
-                    PutOff(followed, data.ErrorCode, null);
+                    PutOff(told.Followed, data.ErrorCode, null);
                 }
                 else
                 {
-                    steps.Add((followed, Bring(followed, data)));
+                    steps.Add((told.Followed, Bring(told, data)));
                 }
             }
         }
@@ -233,27 +181,29 @@ internal sealed class ReplicaFetcher
             await GoOnAsync(followed, step).ConfigureAwait(false);
         }
 
-        foreach (var followed in outOfRange)
+        foreach (var told in outOfRange)
         {
-            await FindStartAsync(followed, connection).ConfigureAwait(false);
+            await FindStartAsync(told, connection).ConfigureAwait(false);
         }
     }
 
     /// <summary>Hands the answer to the replica's actor, the only one that writes its log.</summary>
-    private static Task<FollowResult> Bring(FollowedPartition followed, FetchResponse.PartitionData data)
+    private static Task<FollowResult> Bring(Told told, FetchResponse.PartitionData data)
     {
-        var reply = new TaskCompletionSource<FollowResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Completed on the actor's thread, which then sends the next fetch itself: to wake another thread for that costs more than the fetch.
+        var reply = new TaskCompletionSource<FollowResult>();
         object message = data.DivergingEpoch.Epoch >= 0
-            ? new ReplicaActor.Truncate(followed.Position, data.DivergingEpoch.Epoch, data.DivergingEpoch.EndOffset, reply)
-            : new ReplicaActor.AppendFetched(followed.Position, data.Records.Memory, data.HighWatermark, data.LogStartOffset, reply);
-        followed.Replica.Actor.Tell(message, ActorRefs.NoSender);
+            ? new ReplicaActor.Truncate(told.Position, data.DivergingEpoch.Epoch, data.DivergingEpoch.EndOffset, reply)
+            : new ReplicaActor.AppendFetched(told.Position, data.Records.Memory, data.HighWatermark, data.LogStartOffset, reply);
+        told.Followed.Replica.Actor.Tell(message, ActorRefs.NoSender);
         return reply.Task;
     }
 
     /// <summary>The leader does not hold the offset: where its log starts decides whether this one has to start over.</summary>
-    private async Task FindStartAsync(FollowedPartition followed, ILeaderConnection connection)
+    private async Task FindStartAsync(Told told, ILeaderConnection connection)
     {
         const long earliest = -2;
+        var (followed, position) = (told.Followed, told.Position);
         var partition = followed.Replica.TopicPartition;
         var request = new ListOffsetsRequest
         {
@@ -263,7 +213,7 @@ internal sealed class ReplicaFetcher
                 new()
                 {
                     Name = partition.Topic,
-                    Partitions = [new() { PartitionIndex = partition.Partition, CurrentLeaderEpoch = followed.Position.LeaderEpoch, Timestamp = earliest }],
+                    Partitions = [new() { PartitionIndex = partition.Partition, CurrentLeaderEpoch = position.LeaderEpoch, Timestamp = earliest }],
                 },
             ],
         };
@@ -280,28 +230,35 @@ internal sealed class ReplicaFetcher
         }
 
         var reply = new TaskCompletionSource<FollowResult>(TaskCreationOptions.RunContinuationsAsynchronously);
-        followed.Replica.Actor.Tell(new ReplicaActor.StartOver(followed.Position, answer.Offset, reply), ActorRefs.NoSender);
+        followed.Replica.Actor.Tell(new ReplicaActor.StartOver(position, answer.Offset, reply), ActorRefs.NoSender);
         await GoOnAsync(followed, reply.Task).ConfigureAwait(false);
     }
 
     private async Task GoOnAsync(FollowedPartition followed, Task<FollowResult> step)
     {
-        // An actor that ends leaves what is still in its mailbox unanswered.
-        await Task.WhenAny(step, followed.Replica.Ended).WaitAsync(_stopped.Token).ConfigureAwait(false);
         if (!step.IsCompleted)
         {
-            return;
+            // An actor that ends leaves what is still in its mailbox unanswered.
+            await Task.WhenAny(step, followed.Replica.Ended).ConfigureAwait(false);
+            if (!step.IsCompleted)
+            {
+                return;
+            }
         }
 
         var result = await step.ConfigureAwait(false);
-        if (result.Error == ErrorCode.None)
-        {
-            // Its actor puts a replica that follows somebody else now into other hands; this position is then looked at by nobody.
-            (followed.Position, followed.Failures) = (result.Next ?? followed.Position, 0);
-        }
-        else
+        if (result.Error != ErrorCode.None)
         {
             PutOff(followed, result.Error, result.Message);
+            return;
+        }
+
+        // Its actor puts a replica that follows somebody else now into other hands; this position is then looked at by nobody.
+        followed.Failures = 0;
+        if (result.Next is { } next && next != followed.Position)
+        {
+            followed.Position = next;
+            _partitions.GoOn(followed);
         }
     }
 
@@ -313,6 +270,7 @@ internal sealed class ReplicaFetcher
             ? Pause(followed.Failures)
             : _context.Settings.BackOff;
         followed.DueAt = _context.Time.GetTimestamp() + (long)(pause.TotalSeconds * _context.Time.TimestampFrequency);
+        _partitions.Pause(followed);
         ReplicationEvents.FetchFailed(_context.Logger, followed.Replica.TopicPartition, Leader, followed.Position.LeaderEpoch, followed.Position.Offset, error, message);
     }
 }

@@ -1,0 +1,145 @@
+using Milena.Model;
+using Milena.Protocol;
+using Milena.Testing;
+
+namespace Milena.Replication.Tests;
+
+/// <summary>A follower's fetch session at the leader: what is looked at, and what is answered, when a request names next to nothing.</summary>
+public sealed class Follower_sessions
+{
+    private const int Follower = 2;
+    private static readonly TopicPartition First = new(TestCluster.Topic, 0);
+    private static readonly TopicPartition Second = new(TestCluster.Topic, 1);
+
+    [Fact]
+    public async Task A_request_that_names_nothing_is_answered_for_what_has_news()
+    {
+        await using var leader = await StartAsync();
+        await leader.FetchAsync(At(0), At(1));
+        Assert.Empty((await leader.FetchAsync()).Responses);
+        await leader.AppendAsync(Second);
+        var answer = await leader.FetchAsync();
+        Assert.Equal((1, false), (Only(answer).PartitionIndex, Only(answer).Records.IsEmpty));
+    }
+
+    [Fact]
+    public async Task A_fetch_that_waits_is_woken_by_news_of_any_partition_of_its_session()
+    {
+        await using var leader = await StartAsync();
+        await leader.FetchAsync(At(0), At(1));
+        var waiting = leader.FetchAsync(maxWaitMs: 60_000);
+        Assert.False(waiting.IsCompleted);
+        await leader.AppendAsync(First);
+        Assert.Equal(0, Only(await waiting).PartitionIndex);
+    }
+
+    [Fact]
+    public async Task What_did_not_fit_into_an_answer_is_in_the_next_one_though_nobody_names_it_again()
+    {
+        await using var leader = await StartAsync();
+        await leader.AppendAsync(First);
+        await leader.AppendAsync(Second);
+        var first = Assert.Single((await leader.FetchAsync(maxBytes: 1, At(0), At(1))).Responses[0].Partitions, one => !one.Records.IsEmpty);
+        var second = Only(await leader.FetchAsync(maxBytes: 1, At(first.PartitionIndex, offset: 1)));
+        Assert.Equal([0, 1], new[] { first.PartitionIndex, second.PartitionIndex }.Order());
+        Assert.False(second.Records.IsEmpty);
+    }
+
+    [Fact]
+    public async Task What_a_forgotten_partition_asked_is_not_answered_to_the_one_that_comes_back()
+    {
+        await using var leader = await StartAsync();
+        await leader.AppendAsync(First);
+        // It claims a record that this leader has none of.
+        Assert.Contains((await leader.FetchAsync(At(0, offset: 2), At(1))).Responses[0].Partitions, one => one.DivergingEpoch.EndOffset == 1);
+        Assert.Empty((await leader.FetchAsync(new FetchRequest.ForgottenTopic { TopicId = leader.TopicId, Partitions = [0] })).Responses);
+        var answer = Only(await leader.FetchAsync(At(0)));
+        Assert.Equal((-1, false), (answer.DivergingEpoch.Epoch, answer.Records.IsEmpty));
+    }
+
+    [Fact]
+    public async Task A_new_session_of_a_follower_ends_the_one_before()
+    {
+        await using var leader = await StartAsync();
+        await leader.FetchAsync(At(0));
+        var before = leader.Session;
+        leader.Session = (0, 0);
+        await leader.FetchAsync(At(0));
+        leader.Session = before;
+        Assert.Equal(ErrorCode.FetchSessionIdNotFound, (await leader.FetchAsync()).ErrorCode);
+    }
+
+    [Fact]
+    public async Task What_a_follower_names_is_what_it_holds()
+    {
+        await using var leader = await StartAsync();
+        await leader.FetchAsync(At(0));
+        await leader.AppendAsync(First);
+        await leader.FetchAsync(At(0, offset: 1));
+        await TestCluster.UntilAsync("the leader knows how far its follower is", () => leader.Replica(First).FollowerEnd(Follower) == 1);
+    }
+
+    private static FetchRequest.FetchPartition At(int partition, long offset = 0) => new() { Partition = partition, FetchOffset = offset, PartitionMaxBytes = 1 << 20 };
+
+    private static FetchResponse.PartitionData Only(FetchResponse response) => Assert.Single(Assert.Single(response.Responses).Partitions);
+
+    private static async Task<Leader> StartAsync()
+    {
+        var cluster = TestCluster.Start(partitions: 2, settings: ("replica.lag.time.max.ms", "100000"));
+        // Both partitions on one leader, and nobody else who follows it: the test is the follower.
+        cluster.Controller.Elect(Second, 1);
+        foreach (var partition in new[] { First, Second })
+        {
+            await TestCluster.UntilAsync("broker 1 leads", () => cluster.Nodes[1].Find(partition)?.Leadership.IsLeader is true);
+        }
+
+        cluster.Network.Isolate(1, [2, 3]);
+        return new Leader(cluster);
+    }
+
+    private sealed class Leader(TestCluster cluster) : IAsyncDisposable
+    {
+        private readonly TestNode _node = cluster.Nodes[1];
+
+        public (int Id, int Epoch) Session { get; set; }
+
+        public Guid TopicId => Replica(First).Id.TopicId;
+
+        public Replica Replica(TopicPartition partition) => _node.Find(partition)!;
+
+        public Task<AppendOutcome> AppendAsync(TopicPartition partition) => _node.AppendAsync(partition, Batches.Plain(), acks: 1);
+
+        public Task<FetchResponse> FetchAsync(params FetchRequest.FetchPartition[] named) => FetchAsync(1 << 20, 0, null, named);
+
+        public Task<FetchResponse> FetchAsync(int maxBytes, params FetchRequest.FetchPartition[] named) => FetchAsync(maxBytes, 0, null, named);
+
+        public Task<FetchResponse> FetchAsync(int maxWaitMs) => FetchAsync(1 << 20, maxWaitMs, null);
+
+        public Task<FetchResponse> FetchAsync(FetchRequest.ForgottenTopic forgotten) => FetchAsync(1 << 20, 0, forgotten);
+
+        public ValueTask DisposeAsync() => cluster.DisposeAsync();
+
+        private async Task<FetchResponse> FetchAsync(int maxBytes, int maxWaitMs, FetchRequest.ForgottenTopic? forgotten, params FetchRequest.FetchPartition[] named)
+        {
+            foreach (var one in named)
+            {
+                one.CurrentLeaderEpoch = Replica(new TopicPartition(TestCluster.Topic, one.Partition)).Leadership.Epoch;
+                one.LastFetchedEpoch = one.FetchOffset > 0 ? one.CurrentLeaderEpoch : -1;
+            }
+
+            var response = (FetchResponse)await _node.AskAsync(ApiKey.Fetch, new FetchRequest
+            {
+                ReplicaState = new() { ReplicaId = Follower, ReplicaEpoch = _node.Metadata.Current.Brokers[Follower].Epoch },
+                MinBytes = 1,
+                MaxBytes = maxBytes,
+                MaxWaitMs = maxWaitMs,
+                SessionId = Session.Id,
+                SessionEpoch = Session.Epoch,
+                ForgottenTopicsData = forgotten is null ? [] : [forgotten],
+                Topics = named.Length == 0 ? [] : [new() { TopicId = TopicId, Partitions = [.. named] }],
+            });
+            Session = (response.SessionId, Session.Epoch + 1);
+            return response;
+        }
+    }
+}
