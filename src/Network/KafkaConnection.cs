@@ -43,7 +43,9 @@ internal sealed class KafkaConnection : IDisposable
         _client = new ClientConnection(id, listenerName, socket.RemoteAddress, _closed.Token);
         _connectionBudget = new ByteBudget(settings.MaxInFlightBytesPerConnection);
         _requests = new RequestReader(_socket, NoteActivity);
-        _responses = Channel.CreateBounded<PendingResponse>(new BoundedChannelOptions(settings.MaxInFlightRequests) { SingleReader = true, SingleWriter = true });
+        // What can be answered at once is answered on the thread that read it: to wake another one for that costs more than the answer.
+        _responses = Channel.CreateBounded<PendingResponse>(
+            new BoundedChannelOptions(settings.MaxInFlightRequests) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = true });
         NoteActivity();
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Milena.Metadata.Image;
 using Milena.Model;
 using Milena.Protocol;
@@ -9,68 +10,47 @@ namespace Milena.Replication;
 /// <summary>Connections over TCP, in Kafka's protocol.</summary>
 public sealed class TcpLeaderConnector(int brokerId) : ILeaderConnector
 {
+    private const int MaxAnswer = int.MaxValue - 64;
+
     public async Task<ILeaderConnection> ConnectAsync(int leader, BrokerEndPoint endPoint, TimeSpan timeout, CancellationToken cancellation)
     {
-        var client = new TcpClient { NoDelay = true };
+        var connection = new TcpLeaderConnection($"broker-{brokerId}-fetcher");
         try
         {
-            using var limit = new Limit(timeout, cancellation);
-            await limit.RunAsync(token => client.ConnectAsync(endPoint.Host, endPoint.Port, token).AsTask()).ConfigureAwait(false);
-            var connection = new TcpLeaderConnection(client, $"broker-{brokerId}-fetcher");
-            await connection.NegotiateAsync(timeout, cancellation).ConfigureAwait(false);
+            await connection.OpenAsync(endPoint, timeout, cancellation).ConfigureAwait(false);
             return connection;
         }
         catch
         {
-            client.Dispose();
+            await connection.DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }
 
-    /// <summary>Tells a time that is up from a caller that gave up, and a socket's error as what it is to the caller: a lost connection.</summary>
-    private sealed class Limit : IDisposable
-    {
-        private readonly CancellationTokenSource _source;
-        private readonly CancellationToken _caller;
-
-        public Limit(TimeSpan timeout, CancellationToken caller)
-        {
-            _caller = caller;
-            _source = CancellationTokenSource.CreateLinkedTokenSource(caller);
-            _source.CancelAfter(timeout);
-        }
-
-        public async Task RunAsync(Func<CancellationToken, Task> step)
-        {
-            try
-            {
-                await step(_source.Token).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (!_caller.IsCancellationRequested)
-            {
-                throw new TimeoutException("The leader did not answer in time.");
-            }
-            catch (SocketException e)
-            {
-                throw new IOException(e.Message, e);
-            }
-        }
-
-        public void Dispose() => _source.Dispose();
-    }
-
-    private sealed class TcpLeaderConnection(TcpClient client, string clientId) : ILeaderConnection
+    private sealed class TcpLeaderConnection : ILeaderConnection
     {
         /// <summary>Before they have told each other what they know, both know this version.</summary>
         private const short ApiVersionsVersion = 3;
 
-        private readonly NetworkStream _stream = client.GetStream();
+        private readonly string _clientId;
+        private readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         private readonly Dictionary<short, short> _versions = [];
-        private byte[] _frame = new byte[64 * 1024];
-        private int _correlationId;
+        private readonly Timer _limit;
 
-        public async Task NegotiateAsync(TimeSpan timeout, CancellationToken cancellation)
+        // A frame with its length in front, as it lies on the wire.
+        private byte[] _answer = new byte[64 * 1024];
+        private int _correlationId;
+        private volatile bool _isLate;
+
+        public TcpLeaderConnection(string clientId)
         {
+            _clientId = clientId;
+            _limit = new Timer(static connection => ((TcpLeaderConnection)connection!).GiveUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+
+        public async Task OpenAsync(BrokerEndPoint endPoint, TimeSpan timeout, CancellationToken cancellation)
+        {
+            await WithinAsync(timeout, cancellation, () => _socket.ConnectAsync(endPoint.Host, endPoint.Port)).ConfigureAwait(false);
             _versions[(short)ApiKey.ApiVersions] = ApiVersionsVersion;
             var request = new ApiVersionsRequest { ClientSoftwareName = "milena", ClientSoftwareVersion = typeof(TcpLeaderConnector).Assembly.GetName().Version!.ToString(3) };
             var served = await AskAsync<ApiVersionsResponse>(ApiKey.ApiVersions, request, timeout, cancellation).ConfigureAwait(false);
@@ -97,33 +77,72 @@ public sealed class TcpLeaderConnector(int brokerId) : ILeaderConnector
         {
             var version = VersionOf(key);
             var correlationId = ++_correlationId;
-            using var limit = new Limit(timeout, cancellation);
             var length = 0;
-            await limit.RunAsync(async token =>
+            await WithinAsync(timeout, cancellation, async () =>
             {
-                await _stream.WriteAsync(Encode(key, version, correlationId, request), token).ConfigureAwait(false);
-                length = await ReadFrameAsync(token).ConfigureAwait(false);
+                await SendAsync(key, version, correlationId, request).ConfigureAwait(false);
+                length = await ReceiveAsync().ConfigureAwait(false);
             }).ConfigureAwait(false);
-            return Decode<TResponse>(key, version, correlationId, _frame.AsMemory(0, length));
+            return Decode<TResponse>(key, version, correlationId, _answer.AsMemory(sizeof(int), length));
         }
 
         public ValueTask DisposeAsync()
         {
-            client.Dispose();
+            _limit.Dispose();
+            _socket.Dispose();
             return ValueTask.CompletedTask;
         }
 
-        private byte[] Encode(ApiKey key, short version, int correlationId, IRequestMessage request)
+        /// <summary>
+        /// Ends a step that takes too long, or that its caller gives up, by closing the socket, which is of no use afterwards: a timer that is set
+        /// and stopped costs far less than a token for each read and write.
+        /// </summary>
+        private async ValueTask WithinAsync(TimeSpan timeout, CancellationToken cancellation, Func<Task> step)
         {
-            using var buffer = new MessageBuffer();
+            cancellation.ThrowIfCancellationRequested();
+            using var given = cancellation.UnsafeRegister(static connection => ((TcpLeaderConnection)connection!)._socket.Dispose(), this);
+            _limit.Change(timeout, Timeout.InfiniteTimeSpan);
+            try
+            {
+                await step().ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                throw cancellation.IsCancellationRequested ? new OperationCanceledException(cancellation)
+                    : _isLate ? new TimeoutException("The leader did not answer in time.")
+                    : new IOException(e.Message, e);
+            }
+            finally
+            {
+                _limit.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+        }
+
+        private void GiveUp()
+        {
+            _isLate = true;
+            _socket.Dispose();
+        }
+
+        private async Task SendAsync(ApiKey key, short version, int correlationId, IRequestMessage request)
+        {
+            using var frame = Encode(key, version, correlationId, request);
+            for (var sent = 0; sent < frame.Written.Length;)
+            {
+                sent += await _socket.SendAsync(frame.Written[sent..], SocketFlags.None).ConfigureAwait(false);
+            }
+        }
+
+        private MessageBuffer Encode(ApiKey key, short version, int correlationId, IRequestMessage request)
+        {
+            var buffer = new MessageBuffer();
             var writer = new ProtocolWriter(buffer);
-            var header = new RequestHeader { RequestApiKey = (short)key, RequestApiVersion = version, CorrelationId = correlationId, ClientId = clientId };
+            writer.WriteInt32(0);
+            var header = new RequestHeader { RequestApiKey = (short)key, RequestApiVersion = version, CorrelationId = correlationId, ClientId = _clientId };
             header.Write(ref writer, ApiCatalog.RequestHeaderVersion((short)key, version));
             request.Write(ref writer, version);
-            var frame = new byte[sizeof(int) + buffer.TotalLength];
-            BinaryPrimitives.WriteInt32BigEndian(frame, buffer.TotalLength);
-            buffer.Written.Span.CopyTo(frame.AsSpan(sizeof(int)));
-            return frame;
+            BinaryPrimitives.WriteInt32BigEndian(MemoryMarshal.AsMemory(buffer.Written).Span, buffer.Written.Length - sizeof(int));
+            return buffer;
         }
 
         private static TResponse Decode<TResponse>(ApiKey key, short version, int correlationId, ReadOnlyMemory<byte> frame)
@@ -138,29 +157,29 @@ public sealed class TcpLeaderConnector(int brokerId) : ILeaderConnector
                     : throw new InvalidDataException($"The leader's answer to {key} version {version} cannot be read.");
         }
 
-        private async Task<int> ReadFrameAsync(CancellationToken token)
+        /// <returns>The length of the answer, which lies behind its own length.</returns>
+        private async Task<int> ReceiveAsync()
         {
-            await _stream.ReadExactlyAsync(_frame.AsMemory(0, sizeof(int)), token).ConfigureAwait(false);
-            var length = BinaryPrimitives.ReadInt32BigEndian(_frame);
-            if (length < 0)
+            var read = 0;
+            var wanted = sizeof(int);
+            while (read < wanted)
             {
-                throw new InvalidDataException($"The leader announces an answer of {length} bytes.");
-            }
-
-            // It grows with what arrives, not with what is announced: who answers at that address may be anybody.
-            for (var read = 0; read < length;)
-            {
-                if (read == _frame.Length)
+                // It grows with what arrives, not with what is announced: who answers at that address may be anybody.
+                if (read == _answer.Length)
                 {
-                    Array.Resize(ref _frame, (int)Math.Min(length, 2L * _frame.Length));
+                    Array.Resize(ref _answer, (int)Math.Min(wanted, 2L * _answer.Length));
                 }
 
-                var part = Math.Min(length, _frame.Length) - read;
-                await _stream.ReadExactlyAsync(_frame.AsMemory(read, part), token).ConfigureAwait(false);
-                read += part;
+                var received = await _socket.ReceiveAsync(_answer.AsMemory(read), SocketFlags.None).ConfigureAwait(false);
+                read += received != 0 ? received : throw new IOException("The leader closed the connection.");
+                if (wanted == sizeof(int) && read >= sizeof(int))
+                {
+                    var length = BinaryPrimitives.ReadInt32BigEndian(_answer);
+                    wanted = length is >= 0 and <= MaxAnswer ? sizeof(int) + length : throw new InvalidDataException($"The leader announces an answer of {length} bytes.");
+                }
             }
 
-            return length;
+            return read == wanted ? wanted - sizeof(int) : throw new InvalidDataException("The leader sent more than it was asked for.");
         }
     }
 }
