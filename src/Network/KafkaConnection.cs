@@ -43,9 +43,7 @@ internal sealed class KafkaConnection : IDisposable
         _client = new ClientConnection(id, listenerName, socket.RemoteAddress, _closed.Token);
         _connectionBudget = new ByteBudget(settings.MaxInFlightBytesPerConnection);
         _requests = new RequestReader(_socket, NoteActivity);
-        // What can be answered at once is answered on the thread that read it: to wake another one for that costs more than the answer.
-        _responses = Channel.CreateBounded<PendingResponse>(
-            new BoundedChannelOptions(settings.MaxInFlightRequests) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = true });
+        _responses = Channel.CreateBounded<PendingResponse>(new BoundedChannelOptions(settings.MaxInFlightRequests) { SingleReader = true, SingleWriter = true });
         NoteActivity();
     }
 
