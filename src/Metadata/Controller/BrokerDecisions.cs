@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Milena.Metadata.Image;
 using Milena.Model;
 using Milena.Protocol;
@@ -102,7 +103,7 @@ public static class RegisterBrokerDecision
 /// <summary>Lets a broker in that has caught up, takes one out that is away or wants to be, and empties one that shuts down.</summary>
 /// <remarks>
 /// Kafka's brokers beat all the time, and are fenced when they stop. Here the Akka cluster watches them, and a beat says only what changes:
-/// that a broker is ready, that it leaves, or, from whoever watches, that it is away (<c>WantFence</c>).
+/// that a broker is ready, that it leaves, that some of its log directories are offline, or, from whoever watches, that it is away (<c>WantFence</c>).
 /// </remarks>
 public static class BrokerHeartbeatDecision
 {
@@ -114,6 +115,11 @@ public static class BrokerHeartbeatDecision
         }
 
         var caughtUp = request.CurrentMetadataOffset >= broker.Epoch;
+        if (broker.LogDirectories.Any(request.OfflineLogDirs.Contains))
+        {
+            return DirectoriesFailed(image, broker, request.OfflineLogDirs, caughtUp, context);
+        }
+
         if (request.WantShutDown)
         {
             return new Decision(Leave(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = broker.Fenced, ShouldShutDown = true });
@@ -132,6 +138,25 @@ public static class BrokerHeartbeatDecision
         return broker.Fenced && caughtUp && context.IsReachable?.Invoke(broker) != false
             ? new Decision(Unfence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = true, IsFenced = false })
             : Decision.Refuse(new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = broker.Fenced });
+    }
+
+    /// <summary>What else the beat asks for has to wait: the broker asks again when it sees this.</summary>
+    private static Decision DirectoriesFailed(MetadataImage image, BrokerRegistration broker, List<Guid> offline, bool caughtUp, ControllerContext context)
+    {
+        ImmutableArray<Guid> online = [.. broker.LogDirectories.Where(directory => !offline.Contains(directory))];
+        if (online.IsEmpty)
+        {
+            // It has nothing left to serve, and is on its way out.
+            return new Decision(Fence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = true });
+        }
+
+        var without = image with { Brokers = image.Brokers.SetItem(broker.Id, broker with { LogDirectories = online }) };
+        return new Decision(
+            [
+                new BrokerRegistrationChangeRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch, LogDirs = [.. online] },
+                .. context.Changes(without, _ => true).DirectoriesFailed(broker.Id),
+            ],
+            new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = broker.Fenced });
     }
 
     private static List<IMessage> Fence(MetadataImage image, BrokerRegistration broker, ControllerContext context) => broker.Fenced

@@ -175,6 +175,7 @@ public sealed class ControllerActor : ReceiveActor, IWithTimers
         BrokerRegistrationRequest register => RegisterBrokerDecision.Decide(_latest, register, _context, _log.EndOffset, _clusterId),
         BrokerHeartbeatRequest beat => BrokerHeartbeatDecision.Decide(_latest, beat, _context),
         AlterPartitionRequest alter => AlterPartitionDecision.Decide(_latest, alter, _context),
+        AssignReplicasToDirsRequest assign => AssignReplicasToDirsDecision.Decide(_latest, assign, _context),
         ElectLeadersRequest elect => ElectLeadersDecision.Decide(_latest, elect, _context),
         AlterPartitionReassignmentsRequest alter => AlterPartitionReassignmentsDecision.Decide(_latest, alter, _context),
         UpdateFeaturesRequest update => UpdateFeaturesDecision.Decide(_latest, update),

@@ -100,7 +100,7 @@ public static class PartitionAssignment
             Leader = inSync.Count == 0 ? PartitionRegistration.NoLeader : inSync[0],
             LeaderEpoch = 0,
             PartitionEpoch = 0,
-            Directories = [.. replicas.Select(_ => Guid.Empty)],
+            Directories = [.. replicas.Select(id => image.Brokers.GetValueOrDefault(id)?.OnlyDirectory ?? DirectoryIds.Unassigned)],
         };
     }
 }

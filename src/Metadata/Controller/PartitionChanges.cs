@@ -19,6 +19,20 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
         where change is not null
         select change;
 
+    /// <summary>Some of the broker's log directories are offline: what lies there leaves each ISR that has another member, and leads nothing.</summary>
+    public IEnumerable<IMessage> DirectoriesFailed(int brokerId) =>
+        from one in All()
+        where one.Partition.Isr.Contains(brokerId) || one.Partition.Leader == brokerId
+        where !image.HasOnlineReplica(one.Partition, brokerId)
+        let change = ReplicaFailed(one.Topic, one.Index, one.Partition, brokerId)
+        where change is not null
+        select change;
+
+    /// <summary>The directory of a broker's replica is offline.</summary>
+    /// <returns>Null when nothing changes.</returns>
+    public PartitionChangeRecord? ReplicaFailed(TopicImage topic, int index, PartitionRegistration partition, int brokerId) =>
+        Change(topic, index, partition, partition.Isr.Remove(brokerId) is { IsEmpty: false } others ? others : partition.Isr);
+
     /// <summary>The broker may lead again: what has no leader may have one now.</summary>
     public IEnumerable<IMessage> BrokerCame(int brokerId) =>
         from one in All()
@@ -38,8 +52,8 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
     public PartitionChangeRecord? Move(TopicImage topic, int index, PartitionRegistration was, PartitionRegistration wanted)
     {
         wanted = Reassignment.EndIfDone(wanted);
-        var leader = wanted.Isr.Contains(was.Leader) && mayLead(was.Leader) ? was.Leader : FirstToLead(wanted, wanted.Isr.Contains);
-        if (leader == PartitionRegistration.NoLeader && mayElectUncleanly(topic.Name) && FirstToLead(wanted, _ => true) is var unclean and not PartitionRegistration.NoLeader)
+        var leader = wanted.Isr.Contains(was.Leader) && MayLead(was, was.Leader) ? was.Leader : FirstToLead(was, wanted, wanted.Isr.Contains);
+        if (leader == PartitionRegistration.NoLeader && mayElectUncleanly(topic.Name) && FirstToLead(was, wanted, _ => true) is var unclean and not PartitionRegistration.NoLeader)
         {
             // What only the absent members of the ISR have is lost by this; a topic has to ask for it.
             (leader, wanted) = (unclean, wanted with { Isr = [unclean], LeaderRecoveryState = 1 });
@@ -52,7 +66,7 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
     public PartitionChangeRecord? Prefer(TopicImage topic, int index, PartitionRegistration was)
     {
         var preferred = was.Replicas[0];
-        return preferred != was.Leader && was.Isr.Contains(preferred) && mayLead(preferred)
+        return preferred != was.Leader && was.Isr.Contains(preferred) && MayLead(was, preferred)
             ? Record(topic, index, was, was with { Leader = preferred })
             : null;
     }
@@ -62,11 +76,14 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
         from index in Enumerable.Range(0, topic.Partitions.Length)
         select (topic, index, topic.Partitions[index]);
 
-    private int FirstToLead(PartitionRegistration partition, Func<int, bool> isCandidate)
+    /// <summary>A broker may, and its replica is not in a log directory that is offline.</summary>
+    private bool MayLead(PartitionRegistration was, int brokerId) => mayLead(brokerId) && image.HasOnlineReplica(was, brokerId);
+
+    private int FirstToLead(PartitionRegistration was, PartitionRegistration wanted, Func<int, bool> isCandidate)
     {
-        foreach (var replica in partition.Replicas)
+        foreach (var replica in wanted.Replicas)
         {
-            if (isCandidate(replica) && mayLead(replica))
+            if (isCandidate(replica) && MayLead(was, replica))
             {
                 return replica;
             }
@@ -75,7 +92,7 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
         return PartitionRegistration.NoLeader;
     }
 
-    private static PartitionChangeRecord? Record(TopicImage topic, int index, PartitionRegistration was, PartitionRegistration wanted)
+    private PartitionChangeRecord? Record(TopicImage topic, int index, PartitionRegistration was, PartitionRegistration wanted)
     {
         var record = new PartitionChangeRecord
         {
@@ -86,6 +103,11 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
             AddingReplicas = Changed(was.AddingReplicas, wanted.AddingReplicas),
             RemovingReplicas = Changed(was.RemovingReplicas, wanted.RemovingReplicas),
         };
+        if (record.Replicas is { } replicas)
+        {
+            record.Directories = replicas.ConvertAll(id => was.Replicas.Contains(id) ? was.DirectoryOf(id) : OnlyDirectoryOf(id));
+        }
+
         // A replica that is taken away must not go on in the epoch in which it was one.
         if (wanted.Leader != was.Leader || was.Replicas.Any(replica => !wanted.Replicas.Contains(replica)))
         {
@@ -103,6 +125,8 @@ internal sealed class PartitionChanges(MetadataImage image, Func<int, bool> mayL
 
         return record;
     }
+
+    private Guid OnlyDirectoryOf(int brokerId) => image.Brokers.GetValueOrDefault(brokerId)?.OnlyDirectory ?? DirectoryIds.Unassigned;
 
     private static List<int>? Changed(ImmutableArray<int> was, ImmutableArray<int> wanted) =>
         wanted.AsSpan().SequenceEqual(was.AsSpan()) ? null : [.. wanted];

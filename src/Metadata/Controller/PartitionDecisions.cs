@@ -109,14 +109,18 @@ public static class AlterPartitionDecision
             return ErrorCode.InvalidRequest;
         }
 
-        return isr.TrueForAll(one => IsEligible(image, one)) ? ErrorCode.None : ErrorCode.IneligibleReplica;
+        return isr.TrueForAll(one => IsEligible(image, partition, one)) ? ErrorCode.None : ErrorCode.IneligibleReplica;
     }
 
-    /// <summary>A follower that was replaced or fenced since the leader heard of it last is not let in: it may have lost what it held.</summary>
-    private static bool IsEligible(MetadataImage image, AlterPartitionRequest.BrokerState one) =>
+    /// <summary>
+    /// A follower that was replaced or fenced since the leader heard of it last, or whose log directory went offline, is not let in: it may have
+    /// lost what it held.
+    /// </summary>
+    private static bool IsEligible(MetadataImage image, PartitionRegistration partition, AlterPartitionRequest.BrokerState one) =>
         image.Brokers.TryGetValue(one.BrokerId, out var broker)
         && !broker.Fenced
         && !broker.InControlledShutdown
+        && broker.IsOnline(partition.DirectoryOf(one.BrokerId))
         && (one.BrokerEpoch == UncheckedEpoch || one.BrokerEpoch == broker.Epoch);
 
     private static AlterPartitionResponse.PartitionData Refused(AlterPartitionRequest.PartitionData partition, ErrorCode error) =>

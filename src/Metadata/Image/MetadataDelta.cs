@@ -138,7 +138,7 @@ public sealed class MetadataDelta(MetadataImage image)
         ImmutableArray<int> replicas = [.. record.Replicas];
         var registration = new PartitionRegistration(
             replicas,
-            Sharing.Directories(record.Directories, replicas.Length),
+            Sharing.Directories(record.Directories, replicas.Length, partitions),
             Sharing.Isr(record.Isr, replicas),
             [.. record.RemovingReplicas],
             [.. record.AddingReplicas],
@@ -178,7 +178,7 @@ public sealed class MetadataDelta(MetadataImage image)
         partitions[record.PartitionId] = old with
         {
             Replicas = replicas,
-            Directories = record.Directories is null ? Sharing.Directories(old.Directories, replicas.Length) : Sharing.Directories(record.Directories, replicas.Length),
+            Directories = Sharing.Directories(record.Directories ?? (IReadOnlyList<Guid>)old.Directories, replicas.Length, partitions),
             Isr = record.Isr is null ? old.Isr : Sharing.Isr(record.Isr, replicas),
             LeaderRecoveryState = record.LeaderRecoveryState < 0 ? old.LeaderRecoveryState : record.LeaderRecoveryState,
             RemovingReplicas = record.RemovingReplicas is null ? old.RemovingReplicas : [.. record.RemovingReplicas],
@@ -254,10 +254,13 @@ public sealed class MetadataDelta(MetadataImage image)
     }
 }
 
-/// <summary>Most partitions are in sync on all replicas and assigned to no directory yet: such lists share one array, which halves an image.</summary>
+/// <summary>Most partitions are in sync on all replicas, and lie where others of their topic do: such lists share one array, which halves an image.</summary>
 internal static class Sharing
 {
     private const int MaxShared = 8;
+
+    /// <summary>Three brokers with a directory each lay partitions out in six ways.</summary>
+    private const int MaxLookedAt = 16;
 
     private static readonly ImmutableArray<Guid>[] Unassigned =
         [.. Enumerable.Range(0, MaxShared + 1).Select(count => Enumerable.Repeat(Guid.Empty, count).ToImmutableArray())];
@@ -266,8 +269,27 @@ internal static class Sharing
         replicas.AsSpan().SequenceEqual(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(isr)) ? replicas : [.. isr];
 
     /// <summary>One directory for each replica; a list of another length was not meant for these replicas, so they are unassigned.</summary>
-    public static ImmutableArray<Guid> Directories(IReadOnlyList<Guid> directories, int replicas) =>
-        directories.Count != replicas || directories.All(directory => directory == Guid.Empty)
-            ? replicas <= MaxShared ? Unassigned[replicas] : [.. Enumerable.Repeat(Guid.Empty, replicas)]
-            : directories is ImmutableArray<Guid> same ? same : [.. directories];
+    /// <param name="others">The topic's partitions so far.</param>
+    public static ImmutableArray<Guid> Directories(IReadOnlyList<Guid> directories, int replicas, List<PartitionRegistration> others)
+    {
+        if (directories.Count != replicas || directories.All(directory => directory == Guid.Empty))
+        {
+            return replicas <= MaxShared ? Unassigned[replicas] : [.. Enumerable.Repeat(Guid.Empty, replicas)];
+        }
+
+        if (directories is ImmutableArray<Guid> same)
+        {
+            return same;
+        }
+
+        foreach (var other in others.Take(MaxLookedAt))
+        {
+            if (other.Directories.SequenceEqual(directories))
+            {
+                return other.Directories;
+            }
+        }
+
+        return [.. directories];
+    }
 }

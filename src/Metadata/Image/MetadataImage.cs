@@ -30,6 +30,10 @@ public sealed record MetadataImage(
 
     public TopicImage? FindTopic(Guid id) => TopicsById.GetValueOrDefault(id);
 
+    /// <summary>Whether the log directory that holds a broker's replica of the partition works, as far as the broker has told.</summary>
+    public bool HasOnlineReplica(PartitionRegistration partition, int brokerId) =>
+        Brokers.TryGetValue(brokerId, out var broker) && broker.IsOnline(partition.DirectoryOf(brokerId));
+
     /// <summary>The settings set on one resource, empty when there are none.</summary>
     public ImmutableSortedDictionary<string, string> ConfigOf(ConfigResource resource) =>
         Configs.GetValueOrDefault(resource) ?? ImmutableSortedDictionary<string, string>.Empty;
@@ -62,10 +66,14 @@ public sealed record PartitionRegistration(
 
     /// <summary>Kafka's number: 1 while a leader that was elected uncleanly recovers, else 0.</summary>
     public sbyte LeaderRecoveryState { get; init; }
+
+    /// <summary>The directory that holds a broker's replica; unassigned where it is not known, or the broker has none.</summary>
+    public Guid DirectoryOf(int brokerId) => Replicas.IndexOf(brokerId) is var index and >= 0 ? Directories[index] : DirectoryIds.Unassigned;
 }
 
 /// <summary>One broker as it registered itself with the controller.</summary>
 /// <param name="Epoch">The offset of its registration record; a later incarnation has a higher one.</param>
+/// <param name="LogDirectories">The ids of those that are online; empty where the broker never told.</param>
 /// <param name="Fenced">True while the broker may not lead or serve: clients are not told of it.</param>
 public sealed record BrokerRegistration(
     int Id,
@@ -79,6 +87,14 @@ public sealed record BrokerRegistration(
 {
     /// <summary>Which levels of which features the broker's program can work at.</summary>
     public ImmutableArray<FeatureRange> Features { get; init; } = [];
+
+    /// <summary>Where a new replica of this broker comes to lie, if that is certain: it has no choice.</summary>
+    public Guid OnlyDirectory => LogDirectories.Length == 1 ? LogDirectories[0] : DirectoryIds.Unassigned;
+
+    /// <summary>Whether a replica in that directory can be served, as far as the broker has told.</summary>
+    public bool IsOnline(Guid directory) =>
+        directory != DirectoryIds.Lost
+        && (directory == DirectoryIds.Unassigned || directory == DirectoryIds.Migrating || LogDirectories.IsEmpty || LogDirectories.Contains(directory));
 
     public BrokerEndPoint? EndPoint(string listenerName) => EndPoints.FirstOrDefault(endPoint => endPoint.ListenerName == listenerName);
 }
