@@ -18,7 +18,7 @@ public sealed partial class Log
             info = new LogReadInfo(ErrorCode.NotLeaderOrFollower, new LogPosition(offset, -1, -1), 0, LogStartOffset, LogEndOffset);
             return null;
         }
-        ThrowIfUnusable();
+        if (Failure is LogIOException failure) throw failure;
         try
         {
             return ReadUnguarded(offset, maxOffsetExclusive, maxBytes, atLeastOneBatch, out info);

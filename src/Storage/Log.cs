@@ -92,12 +92,12 @@ public sealed partial class Log : IDisposable
     private Segment Active => _segments[^1];
 
     /// <summary>Opens a partition's folder, creates it when it is missing, and repairs what a crash left.</summary>
-    /// <param name="folder">Named <c>topic-partition</c>.</param>
+    /// <param name="folder">Named <c>topic-partition</c>, or as <see cref="LogFiles.FutureFolder"/>.</param>
     /// <exception cref="LogIOException">The disk failed; the error sink knows.</exception>
     public static Log Open(string folder, LogSettings settings, LogEnvironment environment, LogRecovery recovery)
     {
         folder = Path.GetFullPath(folder);
-        if (!TopicPartition.TryParse(Path.GetFileName(folder), out var topicPartition))
+        if (!LogFiles.TryParseFolder(Path.GetFileName(folder), out var topicPartition, out _))
         {
             throw new ArgumentException($"'{folder}' is no partition's folder.", nameof(folder));
         }

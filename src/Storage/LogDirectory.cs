@@ -19,7 +19,7 @@ public sealed record LoadReport(
 
 /// <summary>One entry of <c>log.dirs</c>: its lock, identity, checkpoints, clean-shutdown marker and partitions.</summary>
 /// <remarks>A disk error reaches the environment's sink and throws <see cref="LogIOException"/>. Safe for several threads.</remarks>
-public sealed class LogDirectory : IDisposable
+public sealed partial class LogDirectory : IDisposable
 {
     public const string LockFile = ".lock";
     public const string CleanShutdownFile = ".kafka_cleanshutdown";
@@ -122,21 +122,13 @@ public sealed class LogDirectory : IDisposable
         var found = FolderSurvey.Take(_environment.Disk, FullPath);
         foreach (var folder in found.ToDelete) _environment.Disk.DeleteFolder(folder);
         var repaired = new ConcurrentDictionary<TopicPartition, RecoveryReport>();
-        var failures = new ConcurrentQueue<LogIOException>();
-        Parallel.ForEach(found.Partitions, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, threads) }, partition =>
+        InParallel(found.Partitions, threads, partition =>
         {
-            try
-            {
-                var log = Log.Open(Path.Combine(FullPath, partition.ToString()), settings(partition), _environment, RecoveryOf(partition));
-                _logs[partition] = log;
-                if (!log.Recovery.IsClean) repaired[partition] = log.Recovery;
-            }
-            catch (LogIOException error)
-            {
-                failures.Enqueue(error);
-            }
+            var log = Log.Open(Path.Combine(FullPath, partition.ToString()), settings(partition), _environment, RecoveryOf(partition));
+            _logs[partition] = log;
+            if (!log.Recovery.IsClean) repaired[partition] = log.Recovery;
         });
-        if (failures.TryPeek(out var failure)) throw failure;
+        InParallel(found.Futures, threads, folder => LoadFuture(folder, settings));
         return new LoadReport(found.Stray, found.Unknown, found.ToDelete, repaired.ToImmutableDictionary());
     });
 
@@ -156,8 +148,15 @@ public sealed class LogDirectory : IDisposable
     /// <summary>Closes a partition's log and deletes its folder, which is renamed first, so that a crash in between leaves no half topic.</summary>
     public void DeleteLog(TopicPartition topicPartition)
     {
-        if (MoveAside(topicPartition, LogFiles.DeletedFolder) is { } folder) Guarded(() => _environment.Disk.DeleteFolder(folder));
+        if (MarkDeleted(topicPartition) is { } folder) DeleteMarked(folder);
     }
+
+    /// <summary>The first half of <see cref="DeleteLog"/>, which takes no time.</summary>
+    /// <returns>What is left to be deleted, by the next start at the latest; null when there is no such log.</returns>
+    public string? MarkDeleted(TopicPartition topicPartition) => MoveAside(topicPartition, LogFiles.DeletedFolder);
+
+    /// <param name="folder">From <see cref="MarkDeleted"/>.</param>
+    public void DeleteMarked(string folder) => Guarded(() => _environment.Disk.DeleteFolder(folder));
 
     /// <summary>Closes the log of a partition that the metadata does not know, and renames its folder; the records stay there.</summary>
     /// <returns>The folder's new path; null when there is no such log.</returns>
@@ -213,8 +212,8 @@ public sealed class LogDirectory : IDisposable
         try
         {
             // Syncs of many files at once cost the disk little more than one.
-            Parallel.ForEach(_logs.Values, new ParallelOptions { MaxDegreeOfParallelism = ClosingThreads }, TryClose);
-            if (_logs.Values.All(log => log.Failure is null))
+            Parallel.ForEach(_logs.Values.Concat(_futures.Values), new ParallelOptions { MaxDegreeOfParallelism = ClosingThreads }, TryClose);
+            if (_logs.Values.Concat(_futures.Values).All(log => log.Failure is null))
             {
                 WriteRecoveryPoints();
                 WriteLogStartOffsets();
@@ -233,7 +232,7 @@ public sealed class LogDirectory : IDisposable
     {
         if (_closed) return;
         _closed = true;
-        foreach (var log in _logs.Values) log.Dispose();
+        foreach (var log in _logs.Values.Concat(_futures.Values)) log.Dispose();
         _lock.Dispose();
     }
 
@@ -293,17 +292,40 @@ public sealed class LogDirectory : IDisposable
         if (!_logs.TryRemove(topicPartition, out var log)) return null;
         return Guarded(() =>
         {
-            log.Dispose();
             lock (_opening)
             {
                 _recoveryPoints.Remove(topicPartition);
                 _logStartOffsets.Remove(topicPartition);
             }
-            var target = Path.Combine(FullPath, name(topicPartition, _environment.NextUuid()));
-            _environment.Disk.MoveFolder(log.Folder, target);
-            _environment.Disk.SyncFolder(FullPath);
-            return target;
+            return Rename(log, name(topicPartition, _environment.NextUuid()));
         });
+    }
+
+    private string Rename(Log log, string name)
+    {
+        log.Dispose();
+        var target = Path.Combine(FullPath, name);
+        _environment.Disk.MoveFolder(log.Folder, target);
+        _environment.Disk.SyncFolder(FullPath);
+        return target;
+    }
+
+    /// <exception cref="LogIOException">The first of those that the actions threw; what could be done is done.</exception>
+    private static void InParallel<T>(IEnumerable<T> items, int threads, Action<T> action)
+    {
+        var failures = new ConcurrentQueue<LogIOException>();
+        Parallel.ForEach(items, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, threads) }, item =>
+        {
+            try
+            {
+                action(item);
+            }
+            catch (LogIOException error)
+            {
+                failures.Enqueue(error);
+            }
+        });
+        if (failures.TryPeek(out var failure)) throw failure;
     }
 
     private static void WriteInOrder(OffsetCheckpoint file, IEnumerable<KeyValuePair<TopicPartition, long>> offsets) =>

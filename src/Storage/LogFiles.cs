@@ -50,6 +50,30 @@ public static class LogFiles
 
     public static string StrayFolder(TopicPartition topicPartition, Guid unique) => Marked(topicPartition, unique, StrayFolderSuffix);
 
+    /// <summary>The folder of a replica that moves in. Its name gives the partition back, so it is never cut: see <see cref="HasFutureFolder"/>.</summary>
+    public static string FutureFolder(TopicPartition topicPartition, Guid unique) => $"{topicPartition}.{unique:N}{FutureFolderSuffix}";
+
+    /// <summary>Whether the partition's name leaves room for what marks a replica that moves in.</summary>
+    public static bool HasFutureFolder(TopicPartition topicPartition) => FutureFolder(topicPartition, Guid.Empty).Length <= MaxFolderName;
+
+    /// <summary>The partition of a folder's name, be it the replica itself or one that moves in.</summary>
+    public static bool TryParseFolder(string name, out TopicPartition topicPartition, out bool isFuture)
+    {
+        isFuture = IsMarked(name, FutureFolderSuffix);
+        if (isFuture) name = name[..name.LastIndexOf('.')];
+        return TopicPartition.TryParse(name, out topicPartition) && topicPartition.ToString() == name;
+    }
+
+    /// <summary>Whether a name is <c>topic-partition.{32 hex digits}</c> and the suffix, and no topic of a user that merely ends so.</summary>
+    internal static bool IsMarked(string name, string suffix)
+    {
+        const int UniqueDigits = 32;
+        if (!name.EndsWith(suffix, StringComparison.Ordinal)) return false;
+        var marked = name.AsSpan(0, name.Length - suffix.Length);
+        var dot = marked.LastIndexOf('.');
+        return dot > 0 && marked.Length - dot - 1 == UniqueDigits && !marked[(dot + 1)..].ContainsAnyExcept("0123456789abcdef");
+    }
+
     private static string Marked(TopicPartition topicPartition, Guid unique, string mark)
     {
         var suffix = $"-{topicPartition.Partition}.{unique:N}{mark}";

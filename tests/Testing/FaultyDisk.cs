@@ -116,6 +116,7 @@ public sealed class FaultyDisk : IDisk
 
     public void DeleteFolder(string path)
     {
+        Fault?.Invoke(DiskOperation.Delete, path);
         lock (_lock)
         {
             foreach (var file in _files.Keys.Where(file => IsBelow(file, path)).ToList()) _files.Remove(file);
@@ -136,6 +137,7 @@ public sealed class FaultyDisk : IDisk
 
     public void MoveFolder(string from, string to)
     {
+        Fault?.Invoke(DiskOperation.Move, from);
         lock (_lock)
         {
             foreach (var path in _files.Keys.Where(file => IsBelow(file, from)).ToList())
