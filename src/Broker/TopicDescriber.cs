@@ -21,7 +21,7 @@ public sealed class TopicDescriber(BrokerContext broker, MetadataImage image, st
                 LeaderEpoch = partition.LeaderEpoch,
                 ReplicaNodes = [.. partition.Replicas],
                 IsrNodes = [.. partition.Isr],
-                OfflineReplicas = [.. partition.Replicas.Where(IsOffline)],
+                OfflineReplicas = [.. partition.Replicas.Where(id => IsOffline(partition, id))],
             });
         }
 
@@ -38,7 +38,7 @@ public sealed class TopicDescriber(BrokerContext broker, MetadataImage image, st
         IsrNodes = [.. partition.Isr],
         EligibleLeaderReplicas = [.. partition.EligibleLeaderReplicas],
         LastKnownElr = [.. partition.LastKnownElr],
-        OfflineReplicas = [.. partition.Replicas.Where(IsOffline)],
+        OfflineReplicas = [.. partition.Replicas.Where(id => IsOffline(partition, id))],
     };
 
     private ErrorCode LeaderError(string topic, int index, PartitionRegistration partition, short version) => IsServed(topic, index, partition) ? ErrorCode.None
@@ -51,5 +51,6 @@ public sealed class TopicDescriber(BrokerContext broker, MetadataImage image, st
 
     private bool IsReachable(int brokerId) => image.Brokers.TryGetValue(brokerId, out var broker) && !broker.Fenced && broker.EndPoint(listenerName) is not null;
 
-    private bool IsOffline(int brokerId) => !image.Brokers.TryGetValue(brokerId, out var broker) || broker.Fenced;
+    private bool IsOffline(PartitionRegistration partition, int brokerId) =>
+        !image.Brokers.TryGetValue(brokerId, out var broker) || broker.Fenced || !broker.IsOnline(partition.DirectoryOf(brokerId));
 }

@@ -8,7 +8,10 @@ using Milena.Protocol;
 
 namespace Milena.Node;
 
-/// <summary>This node as a broker of its cluster: registers it, has it let in once it has caught up, again whenever it was shut out, and leaves in order.</summary>
+/// <summary>
+/// This node as a broker of its cluster: registers it, has it let in once it has caught up, again whenever it was shut out, tells which of its log
+/// directories have failed, and leaves in order.
+/// </summary>
 /// <remarks>A broker that is shut out (fenced) while it lives was cut off from the others, or too slow for them; it asks until it is in again.</remarks>
 public sealed class BrokerLifecycle : IAsyncDisposable
 {
@@ -20,6 +23,7 @@ public sealed class BrokerLifecycle : IAsyncDisposable
     private readonly MetadataStore _metadata;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly Func<IReadOnlyList<Guid>> _offlineDirectories;
     private readonly Action<string> _replaced;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -27,10 +31,12 @@ public sealed class BrokerLifecycle : IAsyncDisposable
     private Task _running = Task.CompletedTask;
     private long _epoch = -1;
 
+    /// <param name="offlineDirectories">The ids of the log directories that have failed.</param>
     /// <param name="replaced">Told, in a sentence, when another process has taken this broker's id.</param>
-    public BrokerLifecycle(int brokerId, ControllerClient controller, MetadataStore metadata, TimeProvider time, ILogger logger, Action<string> replaced)
+    public BrokerLifecycle(
+        int brokerId, ControllerClient controller, MetadataStore metadata, Func<IReadOnlyList<Guid>> offlineDirectories, TimeProvider time, ILogger logger, Action<string> replaced)
     {
-        (_brokerId, _controller, _metadata, _time, _logger, _replaced) = (brokerId, controller, metadata, time, logger, replaced);
+        (_brokerId, _controller, _metadata, _offlineDirectories, _time, _logger, _replaced) = (brokerId, controller, metadata, offlineDirectories, time, logger, replaced);
         metadata.Observe(_ => _changes.Writer.TryWrite(true));
     }
 
@@ -65,6 +71,9 @@ public sealed class BrokerLifecycle : IAsyncDisposable
 
     /// <summary>Completes when this broker has been let in for the first time.</summary>
     public Task WhenUnfencedAsync(CancellationToken cancel) => _unfenced.Task.WaitAsync(cancel);
+
+    /// <summary>Another log directory has failed: the controller is told, however long that takes.</summary>
+    public void DirectoryFailed() => _changes.Writer.TryWrite(true);
 
     /// <summary>Has the others lead what this broker leads, so that nobody has to wait until its absence is noticed. Gives up after a while.</summary>
     /// <returns>Whether the controller has said that it is so.</returns>
@@ -127,13 +136,17 @@ public sealed class BrokerLifecycle : IAsyncDisposable
             return;
         }
 
+        var offline = _offlineDirectories();
         if (!self.Fenced)
         {
             _unfenced.TrySetResult();
-            return;
+            if (!self.LogDirectories.Any(offline.Contains))
+            {
+                return;
+            }
         }
 
-        var beat = new BrokerHeartbeatRequest { BrokerId = _brokerId, BrokerEpoch = Epoch, CurrentMetadataOffset = image.Offset };
+        var beat = new BrokerHeartbeatRequest { BrokerId = _brokerId, BrokerEpoch = Epoch, CurrentMetadataOffset = image.Offset, OfflineLogDirs = [.. offline] };
         if (await TryAskAsync<BrokerHeartbeatResponse>(beat) is not { ErrorCode: ErrorCode.None, IsFenced: false })
         {
             await Task.Delay(Pause, _time, _stopping.Token);

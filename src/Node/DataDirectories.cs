@@ -43,7 +43,8 @@ public sealed class DataDirectories : IDisposable
         return clusterId;
     }
 
-    /// <exception cref="StartupException">One of them is another node's, in use, or cannot be written: a line that says what to do.</exception>
+    /// <summary>A log directory whose disk fails is left out, as long as another one works and the metadata log is not in it.</summary>
+    /// <exception cref="StartupException">One of them is another node's or in use, or none can be written: a line that says what to do.</exception>
     public static DataDirectories Open(NodeConfiguration configuration, string clusterId, ILoggerFactory loggers, TimeProvider time)
     {
         var logs = new LogDirectories();
@@ -51,7 +52,12 @@ public sealed class DataDirectories : IDisposable
         try
         {
             var metadataPath = MetadataPathOf(configuration);
-            PathsOf(configuration).ForEach(path => logs.Add(Take(path, clusterId, configuration.NodeId, environment)));
+            var problems = PathsOf(configuration).Select(path => Add(logs, path, clusterId, configuration.NodeId, environment)).ToList();
+            if (logs.All.IsEmpty)
+            {
+                throw Refusal(problems[0]!);
+            }
+
             var shared = logs.All.FirstOrDefault(directory => directory.FullPath == metadataPath);
             return new DataDirectories(logs, shared ?? Take(metadataPath, clusterId, configuration.NodeId, environment), shared is null, environment);
         }
@@ -82,9 +88,21 @@ public sealed class DataDirectories : IDisposable
     }
 
     private static LogDirectory Take(string path, string clusterId, int nodeId, LogEnvironment environment) =>
-        LogDirectory.TryOpen(path, clusterId, nodeId, environment, out var directory, out var problem)
-            ? directory!
-            : throw new StartupException($"{problem} Give this node a directory of its own with --data.");
+        LogDirectory.TryOpen(path, clusterId, nodeId, environment, out var directory, out var problem) ? directory! : throw Refusal(problem);
+
+    /// <returns>What is wrong with the disk of a directory that is left out; null where nothing is.</returns>
+    private static string? Add(LogDirectories logs, string path, string clusterId, int nodeId, LogEnvironment environment)
+    {
+        if (LogDirectory.TryOpen(path, clusterId, nodeId, environment, out var directory, out var problem))
+        {
+            logs.Add(directory!);
+            return null;
+        }
+
+        return logs.IsOffline(path) ? problem : throw Refusal(problem);
+    }
+
+    private static StartupException Refusal(string problem) => new($"{problem} Give this node a directory of its own with --data.");
 
     private static List<string> PathsOf(NodeConfiguration configuration) =>
         [.. configuration.DataDirectory.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Path.GetFullPath).Distinct()];
@@ -112,11 +130,25 @@ public sealed class DataDirectories : IDisposable
     private static bool HoldsPartitions(string path, IDisk disk) =>
         disk.FolderExists(path) && disk.Folders(path).Any(folder => TopicPartition.TryParse(Path.GetFileName(folder), out _));
 
+    /// <summary>A disk that fails says nothing; whether the node can do without it is decided when it is opened.</summary>
+    private static MetaProperties? TryRead(IDisk disk, string path, out string problem)
+    {
+        try
+        {
+            return MetaProperties.TryRead(disk, path, out problem);
+        }
+        catch (Exception e) when (e.IsDiskError())
+        {
+            problem = "";
+            return null;
+        }
+    }
+
     private static string? FindClusterId(List<string> paths, IDisk disk)
     {
         foreach (var path in paths)
         {
-            var identity = MetaProperties.TryRead(disk, path, out var problem);
+            var identity = TryRead(disk, path, out var problem);
             if (problem.Length > 0)
             {
                 throw new StartupException(problem);

@@ -64,7 +64,7 @@ public sealed class MilenaNode : IAsyncDisposable
             _time,
             logs.CreateLogger("Milena.Replication"));
         _directories.Logs.Failed += OnDirectoryFailed;
-        _lifecycle = new BrokerLifecycle(configuration.NodeId, _metadata.Controller, _metadata.Store, _time, _logger, Fail);
+        _lifecycle = new BrokerLifecycle(configuration.NodeId, _metadata.Controller, _metadata.Store, () => directories.Logs.OfflineIds, _time, _logger, Fail);
         self.Knows(() => _metadata.Status);
         ReplicaHostExtension.Install(system, _replicas);
     }
@@ -256,6 +256,21 @@ public sealed class MilenaNode : IAsyncDisposable
         {
             Fail($"The disk under {path}, which holds the metadata log, failed: {error.Message}");
         }
+        else if (_directories.Logs.AllOffline)
+        {
+            _ = EndWithoutDirectoriesAsync(path, error);
+        }
+        else
+        {
+            _lifecycle.DirectoryFailed();
+        }
+    }
+
+    /// <summary>It has nothing left to serve. The others take over first, if they hear of it.</summary>
+    private async Task EndWithoutDirectoriesAsync(string path, Exception error)
+    {
+        await _lifecycle.LeaveAsync(LeaveTimeout);
+        Fail($"The disk under {path}, the last log directory that worked, failed: {error.Message} Mend it, and start the node again.");
     }
 
     private BrokerRegistrationRequest Registration()
@@ -274,7 +289,7 @@ public sealed class MilenaNode : IAsyncDisposable
             ClusterId = ClusterId,
             IncarnationId = Guid.NewGuid(),
             Rack = _configuration.Kafka.Find("broker.rack"),
-            LogDirs = [.. _directories.Logs.All.Select(directory => directory.Identity.DirectoryId)],
+            LogDirs = [.. _directories.Logs.OnlineIds],
             Listeners = [.. listeners, new() { Name = BrokerEndPoint.ClusterListener, Host = self.Host!, Port = (ushort)self.Port! }],
             Features = [.. Features.Supported.Select(feature => new BrokerRegistrationRequest.Feature
             {

@@ -11,6 +11,7 @@ namespace Milena.Replication;
 /// </summary>
 public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log, IActorRef actor)
 {
+    private Log _log = log;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Leadership _leadership = Leadership.None;
     private long _highWatermark;
@@ -18,7 +19,13 @@ public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log
 
     public ReplicaId Id { get; } = id;
     public TopicPartition TopicPartition { get; } = topicPartition;
-    public Log Log { get; } = log;
+
+    /// <summary>Another one with the same records once the replica has moved to another directory; the one before is closed then.</summary>
+    public Log Log
+    {
+        get => Volatile.Read(ref _log);
+        internal set => Volatile.Write(ref _log, value);
+    }
 
     /// <summary>Takes <see cref="ReplicaActor"/>'s commands; <c>Tell</c> without a sender.</summary>
     public IActorRef Actor { get; } = actor;

@@ -48,11 +48,11 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     /// <summary>Delete the files of segments whose <c>file.delete.delay.ms</c> is over.</summary>
     private sealed record DeleteFilesDue : INoSerializationVerificationNeeded;
 
-    /// <summary>The log's directory failed: serve nothing from here.</summary>
-    public sealed record GoOffline : INoSerializationVerificationNeeded
-    {
-        public static GoOffline Instance { get; } = new();
-    }
+    /// <summary>A log directory failed: serve nothing from there.</summary>
+    public sealed record GoOffline(string Path) : INoSerializationVerificationNeeded;
+
+    /// <summary>The replica's copy in another directory has caught up, and the controller knows of it: let it take the replica's place.</summary>
+    internal sealed record Move(ReplicaMove Copy) : INoSerializationVerificationNeeded;
 
     /// <summary>The topic is deleted, or the replica assigned elsewhere: give up the log, which the sender then deletes.</summary>
     public sealed record Retire(TaskCompletionSource Reply) : INoSerializationVerificationNeeded;
@@ -81,7 +81,8 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
         Command<MoveLogStart>(OnMoveLogStart);
         Command<ApplyRetention>(_ => OnApplyRetention());
         Command<DeleteFilesDue>(_ => OnDeleteFilesDue());
-        Command<GoOffline>(_ => GiveUpDisk());
+        Command<GoOffline>(OnGoOffline);
+        CommandAsync<Move>(OnMoveAsync);
         Command<Retire>(OnRetire);
         Command<FollowerFetched>(OnFollowerFetched);
         Command<CheckIsr>(_ => OnCheckIsr());
@@ -121,6 +122,8 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
             return;
         }
 
+        _host.TellDirectory(_replica);
+        _host.Moves.Resume(_replica);
         _minInSyncReplicas = assign.MinInSyncReplicas;
         _replica.Log.UpdateSettings(assign.Settings);
         if (registration.Leader != _id.BrokerId)
@@ -270,11 +273,37 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
         Timers!.StartSingleTimer(new object(), new DeleteFilesDue(), TimeSpan.FromMilliseconds(delayMs + 1));
     }
 
+    /// <summary>The replica may have moved away from there meanwhile.</summary>
+    private void OnGoOffline(GoOffline failed)
+    {
+        if (Path.GetDirectoryName(_replica.Log.Folder) == failed.Path)
+        {
+            GiveUpDisk();
+        }
+    }
+
+    /// <summary>Nothing is written meanwhile: the mailbox waits, and no thread does.</summary>
+    private async Task OnMoveAsync(Move move)
+    {
+        if (move.Copy.Replica != _replica)
+        {
+            // This actor was restarted meanwhile, and began with the log that it found.
+            _host.Moves.Begin(_replica, move.Copy.Target);
+        }
+        else if (!_replica.Leadership.IsOffline)
+        {
+            await _host.Moves.SwapAsync(move.Copy);
+            WakeAll();
+        }
+    }
+
     private void GiveUpDisk()
     {
         StopLeadingAndFollowing();
         _replica.Leadership = _replica.Leadership with { IsLeader = false, IsOffline = true };
         _host.Directory.Announce(_replica);
+        // The controller can only let another one lead if it knows that this one lies in the directory that failed.
+        _host.TellDirectory(_replica);
         _pending.FailAll(ErrorCode.KafkaStorageError);
         WakeAll();
     }
@@ -282,6 +311,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     private void OnRetire(Retire retire)
     {
         StopLeadingAndFollowing();
+        _host.Assignments.Withdraw(_id);
         _replica.Leadership = Leadership.None;
         _host.Directory.Remove(_replica);
         _pending.FailAll(ErrorCode.UnknownTopicOrPartition);

@@ -15,6 +15,7 @@ public sealed class ReplicaHost : IDisposable
     private readonly ILogger _logger;
     private readonly Flusher _flusher = new();
     private readonly long _started;
+    private readonly HashSet<ReplicaId> _lost = [];
 
     /// <param name="controller">Decides on the in-sync replicas of what this broker leads.</param>
     /// <param name="connector">Reaches the leaders of what this broker follows.</param>
@@ -37,6 +38,13 @@ public sealed class ReplicaHost : IDisposable
         FollowerBrokers = new FollowerBrokers(BrokerOf, Followers.IsSilent);
         Fetchers = new ReplicaFetchers(new FetcherContext(brokerId, Settings, connector, BrokerOf, time, logger));
         Proposals = new IsrProposals(brokerId, () => BrokerOf(brokerId)?.Epoch, controller, time, logger);
+        Moves = new ReplicaMoves(this, logger);
+        Assignments = new DirectoryAssignments(brokerId, () => BrokerOf(brokerId)?.Epoch, controller, time, logger);
+        foreach (var (path, error) in directories.Failures)
+        {
+            ReplicationEvents.DirectoryOffline(logger, path, error);
+        }
+
         directories.Failed += OnDirectoryFailed;
     }
 
@@ -59,6 +67,10 @@ public sealed class ReplicaHost : IDisposable
     internal FollowerBrokers FollowerBrokers { get; }
 
     internal IsrProposals Proposals { get; }
+
+    internal DirectoryAssignments Assignments { get; }
+
+    internal ReplicaMoves Moves { get; }
 
     /// <summary>Milliseconds of a clock that nobody sets: neither lag nor patience may follow from a wall clock that jumps.</summary>
     internal long NowMs => (long)Time.GetElapsedTime(_started).TotalMilliseconds;
@@ -85,7 +97,6 @@ public sealed class ReplicaHost : IDisposable
     /// with their records, as strays.
     /// </summary>
     /// <param name="threads"><c>num.recovery.threads.per.data.dir</c>.</param>
-    /// <exception cref="LogIOException">A disk refused, and no directory is left.</exception>
     public void LoadLogs(int threads)
     {
         Parallel.ForEach(LogDirectories.All, directory =>
@@ -100,11 +111,81 @@ public sealed class ReplicaHost : IDisposable
 
                 SetStraysAside(directory);
             }
-            catch (LogIOException) when (!LogDirectories.AllOffline)
+            catch (LogIOException)
             {
                 // The sink has taken the directory offline; the others serve what they hold.
             }
         });
+        SettleDuplicates();
+        NoteLostReplicas();
+    }
+
+    /// <summary>Whether a replica's records lie in no directory that works: it must not begin anew, with nothing, in another one.</summary>
+    internal bool IsLost(ReplicaId id) => _lost.Contains(id);
+
+    /// <summary>Has the controller know where the replica lies, if it does not.</summary>
+    internal void TellDirectory(Replica replica)
+    {
+        if (RegistrationOf(replica.Id) is not { } registration || !registration.Replicas.Contains(BrokerId))
+        {
+            return;
+        }
+
+        var moves = !replica.Leadership.IsOffline && Moves.Find(replica.TopicPartition) is { IsPromised: true, IsCancelled: false } move ? move : null;
+        var directory = moves?.Target.Identity.DirectoryId ?? LogDirectories.IdOf(replica.Log);
+        if (registration.DirectoryOf(BrokerId) == directory)
+        {
+            Assignments.Settle(replica.Id, directory);
+        }
+        else
+        {
+            _ = Assignments.SubmitAsync(replica.Id, directory);
+        }
+    }
+
+    /// <summary>Has a replica of this broker lie in that log directory: its records are copied there beside everything else, then it takes place there.</summary>
+    /// <param name="path">As it is configured.</param>
+    /// <returns>Whether it begins, in Kafka's codes. A replica that comes to this broker only later is made there, for all that it is not available now.</returns>
+    public ErrorCode MoveReplica(TopicPartition partition, string path)
+    {
+        if (!LogFiles.HasFutureFolder(partition))
+        {
+            return ErrorCode.InvalidTopicException;
+        }
+
+        if (LogDirectories.Find(path) is not { } target)
+        {
+            return LogDirectories.Failures.Any(one => one.Key == path) ? ErrorCode.KafkaStorageError : ErrorCode.LogDirNotFound;
+        }
+
+        if (LogDirectories.IsOffline(path))
+        {
+            return ErrorCode.KafkaStorageError;
+        }
+
+        if (Directory.Find(partition) is not { } replica)
+        {
+            var topic = _metadata.Current.FindTopic(partition.Topic);
+            if (topic is not null && IsLost(new ReplicaId(topic.Id, partition.Partition, BrokerId)))
+            {
+                return ErrorCode.KafkaStorageError;
+            }
+
+            if (topic?.Find(partition.Partition) is not null)
+            {
+                LogDirectories.Prefer(partition, target);
+            }
+
+            return ErrorCode.ReplicaNotAvailable;
+        }
+
+        if (replica.Leadership.IsOffline)
+        {
+            return ErrorCode.KafkaStorageError;
+        }
+
+        Moves.Begin(replica, target);
+        return ErrorCode.None;
     }
 
     /// <summary>The log of a replica, made where it is missing; its actor then is the only one that writes it.</summary>
@@ -113,7 +194,8 @@ public sealed class ReplicaHost : IDisposable
     public Log OpenLog(ReplicaId id)
     {
         var topic = _metadata.Current.FindTopic(id.TopicId) ?? throw new InvalidOperationException($"There is no topic with the id {id.TopicId}.");
-        return LogDirectories.Open(new TopicPartition(topic.Name, id.Partition), id.TopicId, SettingsOf(topic.Name));
+        var wanted = topic.Find(id.Partition)?.DirectoryOf(BrokerId) ?? DirectoryIds.Unassigned;
+        return LogDirectories.Open(new TopicPartition(topic.Name, id.Partition), id.TopicId, SettingsOf(topic.Name), wanted);
     }
 
     public long CheckpointedHighWatermark(Log log) =>
@@ -178,19 +260,25 @@ public sealed class ReplicaHost : IDisposable
     /// <summary>Writes the checkpoint files from which the next start goes on. Blocks for the disk.</summary>
     public void WriteCheckpoints()
     {
-        var replicas = Directory.All.ToDictionary(replica => replica.TopicPartition, replica => replica.HighWatermark);
         foreach (var directory in LogDirectories.All.Where(directory => !LogDirectories.IsOffline(directory.FullPath)))
         {
-            try
-            {
-                directory.WriteHighWatermarks(replicas.Where(one => directory.Logs.ContainsKey(one.Key)));
-                directory.WriteRecoveryPoints();
-                directory.WriteLogStartOffsets();
-            }
-            catch (LogIOException e)
-            {
-                ReplicationEvents.CheckpointFailed(_logger, directory.FullPath, e);
-            }
+            WriteCheckpoints(directory);
+        }
+    }
+
+    /// <inheritdoc cref="WriteCheckpoints()"/>
+    internal void WriteCheckpoints(LogDirectory directory)
+    {
+        try
+        {
+            directory.WriteHighWatermarks(
+                Directory.All.Where(replica => directory.Logs.ContainsKey(replica.TopicPartition)).Select(replica => KeyValuePair.Create(replica.TopicPartition, replica.HighWatermark)));
+            directory.WriteRecoveryPoints();
+            directory.WriteLogStartOffsets();
+        }
+        catch (LogIOException e)
+        {
+            ReplicationEvents.CheckpointFailed(_logger, directory.FullPath, e);
         }
     }
 
@@ -201,7 +289,21 @@ public sealed class ReplicaHost : IDisposable
         WriteCheckpoints();
         foreach (var directory in LogDirectories.All)
         {
-            directory.Close();
+            if (LogDirectories.IsOffline(directory.FullPath))
+            {
+                directory.Dispose();
+                continue;
+            }
+
+            try
+            {
+                directory.Close();
+            }
+            catch (LogIOException e)
+            {
+                // It has let go of everything, and is not marked as cleanly left.
+                ReplicationEvents.CheckpointFailed(_logger, directory.FullPath, e);
+            }
         }
     }
 
@@ -210,12 +312,15 @@ public sealed class ReplicaHost : IDisposable
     {
         Fetchers.Dispose();
         Proposals.Dispose();
+        Assignments.Dispose();
+        Moves.Stop();
     }
 
     /// <summary>Ends its threads, once what is under way on the disk is done. Its logs stay open, and nothing more is written.</summary>
     public void Dispose()
     {
         StopTalking();
+        Moves.Dispose();
         _flusher.Dispose();
     }
 
@@ -238,6 +343,72 @@ public sealed class ReplicaHost : IDisposable
                 ReplicationEvents.StraySetAside(_logger, partition, folder);
             }
         }
+
+        foreach (var (partition, copy) in directory.Futures)
+        {
+            // Only a copy: what it was made from is kept.
+            if (image.FindTopic(partition.Topic) is not { } topic || topic.Find(partition.Partition)?.Replicas.Contains(BrokerId) is not true || (copy.TopicId is { } id && id != topic.Id))
+            {
+                directory.DeleteFuture(partition);
+            }
+        }
+    }
+
+    private void SettleDuplicates()
+    {
+        try
+        {
+            LogDirectories.SettleDuplicates(
+                partition => _metadata.Current.FindTopic(partition.Topic)?.Find(partition.Partition)?.DirectoryOf(BrokerId) ?? DirectoryIds.Unassigned,
+                (partition, folder) => ReplicationEvents.DuplicateSetAside(_logger, partition, folder));
+        }
+        catch (LogIOException)
+        {
+            // One of the two directories has just gone offline, and what lies there with it.
+        }
+    }
+
+    private void NoteLostReplicas()
+    {
+        foreach (var topic in _metadata.Current.TopicsById.Values)
+        {
+            for (var index = 0; index < topic.Partitions.Length; index++)
+            {
+                var (partition, registration) = (new TopicPartition(topic.Name, index), topic.Partitions[index]);
+                if (registration.Replicas.Contains(BrokerId) && LogDirectories.Holding(partition) is null && LiesElsewhere(registration))
+                {
+                    NoteLost(new ReplicaId(topic.Id, index, BrokerId), partition, registration);
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether what is not found here lies in a directory that is not here.</summary>
+    private bool LiesElsewhere(PartitionRegistration registration)
+    {
+        var directory = registration.DirectoryOf(BrokerId);
+        if (LogDirectories.OnlineIds.Contains(directory))
+        {
+            return false;
+        }
+
+        if (LogDirectories.Failures.Any())
+        {
+            return true;
+        }
+
+        // Somebody has put an empty disk in its place. The others still have what was on it; if not, this replica must not lead with nothing.
+        return directory != DirectoryIds.Unassigned && registration.Replicas.Length > 1 && registration.Isr.AsSpan().SequenceEqual([BrokerId]);
+    }
+
+    private void NoteLost(ReplicaId id, TopicPartition partition, PartitionRegistration registration)
+    {
+        ReplicationEvents.ReplicaLost(_logger, partition);
+        _lost.Add(id);
+        if (BrokerOf(BrokerId)?.IsOnline(registration.DirectoryOf(BrokerId)) == true)
+        {
+            _ = Assignments.SubmitAsync(id, DirectoryIds.Lost);
+        }
     }
 
     private void OnDirectoryFailed(string path, Exception error)
@@ -245,7 +416,9 @@ public sealed class ReplicaHost : IDisposable
         ReplicationEvents.DirectoryOffline(_logger, path, error);
         foreach (var replica in Directory.All.Where(replica => Path.GetDirectoryName(replica.Log.Folder) == path))
         {
-            replica.Actor.Tell(ReplicaActor.GoOffline.Instance, Akka.Actor.ActorRefs.NoSender);
+            replica.Actor.Tell(new ReplicaActor.GoOffline(path), Akka.Actor.ActorRefs.NoSender);
         }
+
+        Moves.DirectoryFailed(path);
     }
 }

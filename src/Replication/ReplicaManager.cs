@@ -90,6 +90,11 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
             if (partition.Replicas.Contains(_host.BrokerId))
             {
                 var id = new ReplicaId(topic.Id, index, _host.BrokerId);
+                if (_host.IsLost(id))
+                {
+                    continue;
+                }
+
                 Send(new TopicPartition(topic.Name, index), new ReplicaSharding.Envelope(id, new ReplicaActor.Assign(partition, settings, minInSync)));
             }
             else
@@ -155,6 +160,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         await retired.ConfigureAwait(false);
         try
         {
+            await _host.Moves.CancelAsync(partition).ConfigureAwait(false);
             _host.DeleteLog(partition);
         }
         catch (LogIOException e)

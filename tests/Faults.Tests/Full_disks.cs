@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Milena.Faults.Nodes;
 using Milena.Model;
 using Milena.Protocol;
@@ -14,6 +15,7 @@ public sealed class Full_disks
     private const int MaxBatches = 1000;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(10);
 
     [SkippableFact]
     public void A_full_disk_costs_the_partitions_on_it_and_nothing_that_was_acknowledged()
@@ -88,6 +90,84 @@ public sealed class Full_disks
 
         Assert.Equal(1, node.WaitForExit());
         Assert.Contains("which holds the metadata log, failed", node.Output);
+    }
+
+    [SkippableFact]
+    public void A_full_disk_of_a_leader_has_others_lead_within_seconds_and_costs_nothing_that_was_acknowledged()
+    {
+        Skip.If(SmallDisk.WhyNot is not null, SmallDisk.WhyNot);
+        SmallDisk[] disks = [.. ThreeNodes.Ids.Select(_ => new SmallDisk(megabytes: 40))];
+        try
+        {
+            using var cluster = new ThreeNodes(disks: disks).Start();
+            cluster.CreateTopic(Topic, Partitions * 2);
+            cluster.WaitUntilAllInSync(Topic);
+            var (partition, leader) = cluster.Describe(Topic).Select(one => (one.PartitionIndex, one.LeaderId))
+                .First(one => Directory.Exists(Path.Combine(disks[one.LeaderId - 1].Folder, "data", $"{Topic}-{one.PartitionIndex}")));
+            using (var client = new WireClient("127.0.0.1", cluster.Node(leader).Port))
+            {
+                Assert.Equal(ErrorCode.None, Produce(client, partition));
+                disks[leader - 1].Fill(leaveMegabytes: 2);
+                var acknowledged = 1;
+                while (acknowledged < MaxBatches && Produce(client, partition) == ErrorCode.None)
+                {
+                    acknowledged++;
+                }
+
+                var began = Stopwatch.StartNew();
+                Wait.Until(() => ProduceAnywhere(cluster, partition, leader), Patience, () => "another node takes records of the partition");
+                Assert.InRange(began.Elapsed, TimeSpan.Zero, Soon);
+                using var successor = new WireClient("127.0.0.1", cluster.Node(cluster.Describe(Topic)[partition].LeaderId).Port);
+                Assert.InRange(EndOffset(successor, partition), acknowledged + 1, MaxBatches);
+            }
+
+            Assert.True(cluster.Node(leader).IsRunning);
+            disks[leader - 1].Free();
+            cluster.Node(leader).Stop();
+            cluster.Start(leader);
+            cluster.WaitUntilAllInSync(Topic);
+        }
+        finally
+        {
+            Array.ForEach(disks, disk => disk.Dispose());
+        }
+    }
+
+    [SkippableFact]
+    public void A_node_whose_only_log_directory_is_full_ends_and_says_why_though_its_metadata_lies_elsewhere()
+    {
+        Skip.If(SmallDisk.WhyNot is not null, SmallDisk.WhyNot);
+        using var disk = new SmallDisk(megabytes: 16);
+        using var node = new NodeProcess();
+        node.Start("--data", Path.Combine(disk.Folder, "data"), "--set", $"metadata.log.dir={node.Data}");
+        using var client = new WireClient("127.0.0.1", node.Port);
+        Create(client);
+        disk.Fill(leaveMegabytes: 1);
+        var answers = 0;
+        while (answers < MaxBatches && Produce(client, 0) == ErrorCode.None)
+        {
+            answers++;
+        }
+
+        Assert.Equal(1, node.WaitForExit());
+        Assert.Contains("the last log directory that worked, failed", node.Output);
+        disk.Free();
+        node.Start("--data", Path.Combine(disk.Folder, "data"), "--set", $"metadata.log.dir={node.Data}");
+        using var later = new WireClient("127.0.0.1", node.Port);
+        Assert.InRange(EndOffset(later, 0), answers, answers + 1);
+        Assert.Equal(ErrorCode.None, Produce(later, 0));
+    }
+
+    private static bool ProduceAnywhere(ThreeNodes cluster, int partition, int butAt)
+    {
+        var led = cluster.Describe(Topic)[partition].LeaderId;
+        if (led <= 0 || led == butAt)
+        {
+            return false;
+        }
+
+        using var client = new WireClient("127.0.0.1", cluster.Node(led).Port);
+        return Produce(client, partition) == ErrorCode.None;
     }
 
     private static void Create(WireClient client)

@@ -79,6 +79,21 @@ public sealed class Partition_leader
     }
 
     [Fact]
+    public void A_caught_up_follower_whose_log_directory_is_offline_is_not_waited_for()
+    {
+        var (online, failed) = (new Guid(2, 1, 0, new byte[8]), new Guid(2, 2, 0, new byte[8]));
+        _brokers[2] = _brokers[2] with { LogDirectories = [online, failed] };
+        var leader = Lead([1, 2]);
+        leader.Appended(10);
+        Fetch(leader, 2, 10);
+        var registration = Registrations.Partition([1, 2, 3], [1], leader: 1, partitionEpoch: 1);
+        leader.Adopt(registration with { Directories = registration.Directories.SetItem(1, failed) }, 1);
+        Assert.Equal(10, leader.Appended(20));
+        _brokers[2] = _brokers[2] with { LogDirectories = [online] };
+        Assert.Equal(20, leader.Appended(20));
+    }
+
+    [Fact]
     public void Below_min_in_sync_replicas_nothing_new_is_committed()
     {
         var leader = Lead([1], minInSync: 2);

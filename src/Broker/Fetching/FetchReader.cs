@@ -127,6 +127,12 @@ public sealed class FetchReader(BrokerContext broker)
         if (state.FetchOffset < end && (maxBytes > 0 || atLeastOneBatch))
         {
             var slice = log.Read(state.FetchOffset, end, maxBytes, atLeastOneBatch, out var info);
+            if (info.Error == ErrorCode.NotLeaderOrFollower && !ReferenceEquals(log, replica.Log))
+            {
+                // It has just moved to another log directory.
+                slice = replica.Log.Read(state.FetchOffset, end, maxBytes, atLeastOneBatch, out info);
+            }
+
             if (info.Error != ErrorCode.None)
             {
                 return info.Error;

@@ -23,6 +23,7 @@ public sealed class PartitionLeader
     private readonly FollowerBrokers _brokers;
     private readonly Dictionary<int, FollowerProgress> _followers = [];
     private ImmutableArray<int> _isr;
+    private PartitionRegistration _registration;
     private IsrProposal? _proposal;
     private long _logEndOffset;
     private long _nowMs;
@@ -44,7 +45,7 @@ public sealed class PartitionLeader
     {
         (_self, _maxLagMs, _brokers, _nowMs, _minInSyncReplicas) = (self, maxLagMs, brokers, nowMs, minInSyncReplicas);
         (_logEndOffset, _epochStartOffset, HighWatermark) = (logEndOffset, logEndOffset, highWatermark);
-        (LeaderEpoch, PartitionEpoch, _isr) = (registration.LeaderEpoch, registration.PartitionEpoch, registration.Isr);
+        (LeaderEpoch, PartitionEpoch, _isr, _registration) = (registration.LeaderEpoch, registration.PartitionEpoch, registration.Isr, registration);
         UpdateFollowers(registration);
         Advance();
     }
@@ -113,7 +114,7 @@ public sealed class PartitionLeader
         if (isLater)
         {
             // Whatever was proposed rested on an earlier state: it is either what was committed here, or will be refused.
-            (_isr, PartitionEpoch, _proposal) = (registration.Isr, registration.PartitionEpoch, null);
+            (_isr, PartitionEpoch, _registration, _proposal) = (registration.Isr, registration.PartitionEpoch, registration, null);
             UpdateFollowers(registration);
         }
 
@@ -198,9 +199,14 @@ public sealed class PartitionLeader
     private bool MayJoin(int replica, FollowerProgress progress) =>
         progress.LogEndOffset >= HighWatermark && progress.LogEndOffset >= _epochStartOffset && IsEligible(replica, progress);
 
-    /// <summary>What an earlier incarnation held says nothing of the one that is registered now, which may still be starting.</summary>
+    /// <summary>
+    /// What an earlier incarnation held says nothing of the one that is registered now, which may still be starting; nor what lay in a log directory
+    /// that is offline.
+    /// </summary>
     private bool IsEligible(int replica, FollowerProgress progress) =>
-        _brokers.Registration(replica) is { Fenced: false, InControlledShutdown: false } registration && registration.Epoch == progress.BrokerEpoch;
+        _brokers.Registration(replica) is { Fenced: false, InControlledShutdown: false } broker
+        && broker.Epoch == progress.BrokerEpoch
+        && broker.IsOnline(_registration.DirectoryOf(replica));
 
     private IsrMember Member(int replica) =>
         new(replica, _followers.TryGetValue(replica, out var progress) ? progress.BrokerEpoch : _brokers.Registration(replica)?.Epoch ?? FollowerProgress.Unknown);

@@ -16,6 +16,9 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly Action<TestNode>? _prepare;
     private int _starts;
 
+    /// <summary>How many log directories each broker has from its next start on.</summary>
+    public int Directories { get; set; } = 1;
+
     public TestCluster(int seed = 1, Action<TestNode>? prepare = null, params (string Name, string Value)[] settings)
     {
         (_seed, _prepare) = (seed, prepare);
@@ -51,9 +54,11 @@ internal sealed class TestCluster : IAsyncDisposable
     public Dictionary<int, TestNode> Nodes { get; } = [];
 
     /// <summary>Three brokers, and one topic on all of them whose partitions are led in turn.</summary>
-    public static TestCluster Start(int partitions = 1, int seed = 1, Action<TestNode>? prepare = null, params (string Name, string Value)[] settings)
+    /// <param name="directories">How many log directories each broker has.</param>
+    public static TestCluster Start(
+        int partitions = 1, int seed = 1, Action<TestNode>? prepare = null, int directories = 1, params (string Name, string Value)[] settings)
     {
-        var cluster = new TestCluster(seed, prepare, settings);
+        var cluster = new TestCluster(seed, prepare, settings) { Directories = directories };
         foreach (var id in Ids)
         {
             cluster.StartNode(id);
@@ -63,7 +68,7 @@ internal sealed class TestCluster : IAsyncDisposable
         return cluster;
     }
 
-    public TestNode StartNode(int id) => Nodes[id] = TestNode.Start(id, _disks[id], _seed + (100 * _starts++), Controller, Network, Settings, _prepare);
+    public TestNode StartNode(int id) => Nodes[id] = TestNode.Start(id, _disks[id], _seed + (100 * _starts++), Controller, Network, Settings, _prepare, Directories);
 
     public FaultyDisk DiskOf(int id) => _disks[id];
 
@@ -89,10 +94,22 @@ internal sealed class TestCluster : IAsyncDisposable
         var outcome = AppendOutcome.Failed(ErrorCode.NotLeaderOrFollower);
         await UntilAsync($"a batch is acknowledged by {partition}", async () =>
         {
-            outcome = LeaderOf(partition) is { } leader ? await leader.AppendAsync(partition, (byte[])batch.Clone()) : outcome;
+            outcome = LeaderOf(partition) is { } leader ? await AppendAsync(leader, partition, (byte[])batch.Clone()) : outcome;
             return outcome.Error == ErrorCode.None;
-        });
+        }, () => Describe(partition));
         return outcome;
+    }
+
+    private async Task<AppendOutcome> AppendAsync(TestNode leader, TopicPartition partition, byte[] batch)
+    {
+        try
+        {
+            return await leader.AppendAsync(partition, batch);
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"Broker {leader.Id} does not answer an append to {partition}. {Describe(partition)}");
+        }
     }
 
     public Task SyncedAsync(TopicPartition partition) => UntilAsync($"all replicas of {partition} are in sync and equal", () =>

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
+using Milena.Metadata.Settings;
 using Milena.Model;
 using Milena.Protocol;
 
@@ -35,6 +37,7 @@ internal sealed class TestController
                 TopicId = id,
                 Replicas = [.. replicas],
                 Isr = [.. replicas],
+                Directories = [.. replicas.Select(broker => Image.Brokers[broker].OnlyDirectory)],
                 Leader = replicas[index % replicas.Length],
                 LeaderEpoch = 0,
                 PartitionEpoch = 0,
@@ -51,7 +54,7 @@ internal sealed class TestController
         Commit([new PartitionChangeRecord { TopicId = IdOf(partition), PartitionId = partition.Partition, Replicas = [.. replicas] }]);
 
     /// <summary>A broker comes, as an incarnation that did not shut down cleanly: it leaves every ISR that has another member.</summary>
-    public void Register(int broker, MetadataStore store)
+    public void Register(int broker, MetadataStore store, IReadOnlyList<Guid> directories)
     {
         lock (_gate)
         {
@@ -62,6 +65,7 @@ internal sealed class TestController
                     BrokerEpoch = _log.Count,
                     IncarnationId = Guid.NewGuid(),
                     EndPoints = [new() { Name = "PLAINTEXT", Host = "memory", Port = (ushort)broker }],
+                    LogDirs = [.. directories],
                     Fenced = false,
                 },
                 .. Leave(broker),
@@ -143,6 +147,23 @@ internal sealed class TestController
             }
 
             return response;
+        }
+    }
+
+    /// <summary>Takes what a broker says of its directories; once it was told that one is offline, what lies there leads nothing and is not in sync.</summary>
+    public AssignReplicasToDirsResponse Assign(AssignReplicasToDirsRequest request) => Decide<AssignReplicasToDirsResponse>(
+        context => AssignReplicasToDirsDecision.Decide(Image, request, context));
+
+    public BrokerHeartbeatResponse DirectoriesFailed(int broker, IReadOnlyList<Guid> offline) => Decide<BrokerHeartbeatResponse>(context => BrokerHeartbeatDecision.Decide(
+        Image, new BrokerHeartbeatRequest { BrokerId = broker, BrokerEpoch = Image.Brokers[broker].Epoch, OfflineLogDirs = [.. offline] }, context));
+
+    private TResponse Decide<TResponse>(Func<ControllerContext, Decision> decide)
+    {
+        lock (_gate)
+        {
+            var decision = decide(new ControllerContext(StaticSettings.Defaults, new Random(1), Guid.NewGuid));
+            Commit([.. decision.Records]);
+            return (TResponse)decision.Response;
         }
     }
 

@@ -42,14 +42,23 @@ internal sealed class TestNode : IAsyncDisposable
     private readonly LogDirectories _directories = new();
     private readonly ActorSystem _system;
 
-    private TestNode(int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings)
+    private TestNode(int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings, int directories)
     {
         Id = id;
         var environment = new LogEnvironment(disk, TimeProvider.System, new Random(seed), _directories);
-        var folder = Path.GetFullPath("/data");
-        _directories.Add(LogDirectory.TryOpen(folder, "AAAAAAAAAAAAAAAAAAAAAQ", id, environment, out var directory, out var problem)
-            ? directory!
-            : throw new InvalidOperationException(problem));
+        foreach (var path in Enumerable.Range(1, directories).Select(PathOf))
+        {
+            if (LogDirectory.TryOpen(path, "AAAAAAAAAAAAAAAAAAAAAQ", id, environment, out var directory, out var problem))
+            {
+                _directories.Add(directory!);
+            }
+            else if (!_directories.IsOffline(path))
+            {
+                throw new InvalidOperationException(problem);
+            }
+        }
+
+        _directories.Failed += (_, _) => _ = Task.Run(() => controller.DirectoriesFailed(id, _directories.OfflineIds));
         var configs = new ConfigResolver(settings, id);
         Host = new ReplicaHost(
             id, _directories, Metadata, configs, new Link(id, controller, network), network.ConnectorOf(id), TimeProvider.System, Said);
@@ -73,11 +82,15 @@ internal sealed class TestNode : IAsyncDisposable
 
     public RequestDispatcher Dispatcher { get; }
 
-    public static TestNode Start(int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings, Action<TestNode>? prepare = null)
+    /// <summary>The first log directory is 1.</summary>
+    public static string PathOf(int directory) => Path.GetFullPath(directory == 1 ? "/data" : $"/data{directory}");
+
+    public static TestNode Start(
+        int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings, Action<TestNode>? prepare = null, int directories = 1)
     {
-        var node = new TestNode(id, disk, seed, controller, network, settings);
+        var node = new TestNode(id, disk, seed, controller, network, settings, directories);
         prepare?.Invoke(node);
-        controller.Register(id, node.Metadata);
+        controller.Register(id, node.Metadata, node._directories.OnlineIds);
         node.Host.LoadLogs(1);
         var region = node._system.ActorOf(Props.Create(() => new Region(node.Host)), "region");
         var manager = node._system.ActorOf(ReplicaManager.Props(node.Host, region, settings), "manager");
@@ -128,7 +141,11 @@ internal sealed class TestNode : IAsyncDisposable
     {
         private const double LostAnswerShare = 0.2;
 
-        public async Task<AlterPartitionResponse> AlterAsync(AlterPartitionRequest request, TimeSpan timeout)
+        public Task<AlterPartitionResponse> AlterAsync(AlterPartitionRequest request, TimeSpan timeout) => AskAsync(() => controller.Alter(request));
+
+        public Task<AssignReplicasToDirsResponse> AssignAsync(AssignReplicasToDirsRequest request, TimeSpan timeout) => AskAsync(() => controller.Assign(request));
+
+        private async Task<TResponse> AskAsync<TResponse>(Func<TResponse> ask)
         {
             await network.TravelAsync();
             if (network.IsCut(id, TestNetwork.Controller))
@@ -136,7 +153,7 @@ internal sealed class TestNode : IAsyncDisposable
                 throw new TimeoutException("The controller is not reached.");
             }
 
-            var response = controller.Alter(request);
+            var response = ask();
             await network.TravelAsync();
             return network.IsCut(id, TestNetwork.Controller) || (network.IsSlow && network.Chance(LostAnswerShare))
                 ? throw new TimeoutException("The controller's answer is lost.")

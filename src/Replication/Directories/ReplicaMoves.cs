@@ -1,0 +1,258 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Milena.Model;
+using Milena.Storage;
+
+namespace Milena.Replication;
+
+/// <summary>Moves replicas between this broker's log directories (KIP-113), on a thread of its own and a piece of each in turn.</summary>
+/// <remarks>
+/// A copy grows beside the replica in the new directory, which goes on as ever. When it has caught up, the controller is told where the replica
+/// will lie; when it has said yes, the replica's actor stands still while the rest is copied and the copy takes the replica's place. A crash
+/// leaves one of the two, whole, and the copy is gone on with; or both, which are equal then.
+/// </remarks>
+internal sealed class ReplicaMoves : IDisposable
+{
+    private const int PieceBytes = 1 << 20;
+
+    private readonly ReplicaHost _host;
+    private readonly ILogger _logger;
+    private readonly BlockingCollection<Action> _due = [];
+    private readonly ConcurrentDictionary<TopicPartition, ReplicaMove> _moves = new();
+    private readonly Lock _beginning = new();
+    private readonly Thread _thread;
+    private volatile bool _stopping;
+
+    public ReplicaMoves(ReplicaHost host, ILogger logger)
+    {
+        (_host, _logger) = (host, logger);
+        _thread = new Thread(Run) { IsBackground = true, Name = "milena.move" };
+        _thread.Start();
+    }
+
+    public ReplicaMove? Find(TopicPartition partition) => _moves.GetValueOrDefault(partition);
+
+    /// <summary>Moves a replica there, instead of to where it may be on its way to; where it lies already, it stays.</summary>
+    public void Begin(Replica replica, LogDirectory target)
+    {
+        lock (_beginning)
+        {
+            if (Find(replica.TopicPartition) is { } before)
+            {
+                if (before.Target == target && before.Replica == replica && !before.IsCancelled)
+                {
+                    return;
+                }
+
+                _ = CancelAsync(replica.TopicPartition);
+            }
+
+            if (FolderOf(replica) == target.FullPath)
+            {
+                return;
+            }
+
+            var move = new ReplicaMove(replica, target);
+            _moves[replica.TopicPartition] = move;
+            ReplicationEvents.MoveBegins(_logger, replica.TopicPartition, FolderOf(replica), target.FullPath);
+            Enqueue(() => Step(move));
+        }
+    }
+
+    /// <summary>Goes on with what an earlier process began, if it began anything.</summary>
+    public void Resume(Replica replica)
+    {
+        var move = Find(replica.TopicPartition);
+        if ((move is null || (move.Replica != replica && !move.IsCancelled)) && _host.LogDirectories.Receiving(replica.TopicPartition) is { } target)
+        {
+            Begin(replica, target);
+        }
+    }
+
+    /// <returns>Completes when nothing is left of it.</returns>
+    public Task CancelAsync(TopicPartition partition)
+    {
+        if (Find(partition) is not { } move)
+        {
+            return Task.CompletedTask;
+        }
+
+        move.Cancel();
+        return Enqueue(() => Drop(move)) ? move.Ended : Task.CompletedTask;
+    }
+
+    /// <summary>What moves into a directory that has failed stays where it is.</summary>
+    public void DirectoryFailed(string path)
+    {
+        foreach (var move in _moves.Values.Where(move => move.Target.FullPath == path))
+        {
+            _ = CancelAsync(move.Replica.TopicPartition);
+        }
+    }
+
+    /// <summary>Puts the copy in the replica's place, while the replica's actor does nothing else.</summary>
+    public Task SwapAsync(ReplicaMove move)
+    {
+        var task = new Task(() => Swap(move), TaskCreationOptions.RunContinuationsAsynchronously);
+        return Enqueue(task.RunSynchronously) ? task : Task.CompletedTask;
+    }
+
+    /// <summary>Begins nothing more; what is under way on the disk is finished.</summary>
+    public void Stop() => _stopping = true;
+
+    public void Dispose()
+    {
+        Stop();
+        _due.CompleteAdding();
+        _thread.Join();
+    }
+
+    private static string FolderOf(Replica replica) => Path.GetDirectoryName(replica.Log.Folder)!;
+
+    private void Run()
+    {
+        foreach (var action in _due.GetConsumingEnumerable())
+        {
+            action();
+        }
+    }
+
+    private bool Enqueue(Action action)
+    {
+        try
+        {
+            _due.Add(action);
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            // The node ends; the next one goes on.
+            return false;
+        }
+    }
+
+    private void Step(ReplicaMove move) => Guarded(move, () =>
+    {
+        var replica = move.Replica;
+        var copy = move.Target.OpenFuture(replica.TopicPartition, replica.Id.TopicId, _host.SettingsOf(replica.TopicPartition.Topic));
+        if (new LogCopy(replica.Log, copy).Step(PieceBytes))
+        {
+            if (copy.FlushDue)
+            {
+                copy.Flush();
+            }
+
+            Enqueue(() => Step(move));
+            return;
+        }
+
+        copy.Flush();
+        if (move.IsPromised)
+        {
+            replica.Actor.Tell(new ReplicaActor.Move(move), Akka.Actor.ActorRefs.NoSender);
+            return;
+        }
+
+        move.IsPromised = true;
+        _ = PromiseAsync(move);
+    });
+
+    private async Task PromiseAsync(ReplicaMove move)
+    {
+        try
+        {
+            if (await _host.Assignments.SubmitAsync(move.Replica.Id, move.Target.Identity.DirectoryId).ConfigureAwait(false) == ErrorCode.None)
+            {
+                Enqueue(() => Step(move));
+                return;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Something else was to be told of the replica: it has failed, or is not this broker's any more.
+        }
+
+        move.Cancel();
+        Enqueue(() => Drop(move));
+    }
+
+    private void Swap(ReplicaMove move) => Guarded(move, () =>
+    {
+        var (replica, partition) = (move.Replica, move.Replica.TopicPartition);
+        var source = _host.LogDirectories.Find(FolderOf(replica))!;
+        new LogCopy(replica.Log, move.Target.Futures[partition]).Finish(PieceBytes);
+        var log = move.Target.PromoteFuture(partition, _host.SettingsOf(partition.Topic));
+        log.OnHighWatermark(replica.HighWatermark);
+        replica.Log = log;
+        // Where the log starts is to be known in the new directory before the old one forgets it.
+        _host.WriteCheckpoints(move.Target);
+        _moves.TryRemove(KeyValuePair.Create(partition, move));
+        move.End();
+        ReplicationEvents.Moved(_logger, partition, source.FullPath, move.Target.FullPath, log.LogEndOffset);
+        // A directory that fails just now keeps its own, which is whole, and the one before is not lost with it.
+        if (!_host.LogDirectories.IsOffline(move.Target.FullPath) && source.MarkDeleted(partition) is { } folder)
+        {
+            Enqueue(() => Delete(source, folder));
+        }
+    });
+
+    /// <summary>After the actor goes on: a large log's files take their time.</summary>
+    private void Delete(LogDirectory directory, string folder)
+    {
+        try
+        {
+            directory.DeleteMarked(folder);
+        }
+        catch (LogIOException e)
+        {
+            ReplicationEvents.CheckpointFailed(_logger, directory.FullPath, e);
+        }
+    }
+
+    /// <summary>A disk that fails ends the move, and so does a damaged batch. The replica stays where it is.</summary>
+    private void Guarded(ReplicaMove move, Action action)
+    {
+        if (_stopping || move.IsCancelled)
+        {
+            return;
+        }
+
+        try
+        {
+            action();
+        }
+        catch (Exception e) when (e is LogIOException or InvalidDataException or ObjectDisposedException)
+        {
+            ReplicationEvents.MoveFailed(_logger, move.Replica.TopicPartition, move.Target.FullPath, e.Message);
+            move.Cancel();
+            Drop(move);
+        }
+    }
+
+    private void Drop(ReplicaMove move)
+    {
+        var partition = move.Replica.TopicPartition;
+        if (move.Ended.IsCompleted)
+        {
+            return;
+        }
+
+        try
+        {
+            // Beside a replica whose own disk failed the copy is kept, and gone on with when the disk is well again.
+            if (!_host.LogDirectories.IsOffline(FolderOf(move.Replica)))
+            {
+                move.Target.DeleteFuture(partition);
+            }
+        }
+        catch (LogIOException e)
+        {
+            ReplicationEvents.MoveFailed(_logger, partition, move.Target.FullPath, e.Message);
+        }
+
+        // Only now: as long as there is a copy, nobody may take it for one to go on with.
+        _moves.TryRemove(KeyValuePair.Create(partition, move));
+        move.End();
+        _host.TellDirectory(move.Replica);
+    }
+}
