@@ -35,6 +35,7 @@ internal static class BrokerHandlers
             new DescribeClusterHandler(context),
             new DescribeTopicPartitionsHandler(context),
             new DescribeLogDirsHandler(context),
+            new AlterReplicaLogDirsHandler(context),
             new ElectLeadersHandler(context),
             new UnregisterBrokerHandler(context),
             new AlterPartitionReassignmentsHandler(context),

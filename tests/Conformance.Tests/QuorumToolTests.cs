@@ -10,8 +10,6 @@ public sealed partial class QuorumToolTests : IDisposable
     private const string Quorum = "org.apache.kafka.tools.MetadataQuorumCommand";
     private const string Features = "org.apache.kafka.tools.FeatureCommand";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
-
     private readonly NodeProcess[] _nodes = [.. Enumerable.Range(0, 4).Select(_ => new NodeProcess())];
     private readonly int[] _clusterPorts = [.. Enumerable.Range(0, 4).Select(_ => FreePorts.InARow(2))];
 
@@ -28,7 +26,7 @@ public sealed partial class QuorumToolTests : IDisposable
     [SkippableFact]
     public void The_quorum_is_described_and_a_follower_takes_a_voters_place()
     {
-        var libraries = Libraries();
+        var libraries = KafkaTools.Libraries();
         Task.WaitAll([.. Enumerable.Range(0, 3).Select(index => Task.Run(() => Start(index)))]);
         Start(3);
         var status = Run(libraries, Quorum, "describe", "--status");
@@ -62,7 +60,7 @@ public sealed partial class QuorumToolTests : IDisposable
     [SkippableFact]
     public void Features_are_described_and_their_levels_kept()
     {
-        var libraries = Libraries();
+        var libraries = KafkaTools.Libraries();
         Start(0, alone: true);
         var described = Run(libraries, Features, "describe");
         Assert.Matches(@"Feature: metadata\.version\s+SupportedMinVersion: 3\.3-IV3\s+SupportedMaxVersion: 4\.3-IV0\s+FinalizedVersionLevel: 4\.3-IV0", described);
@@ -74,39 +72,21 @@ public sealed partial class QuorumToolTests : IDisposable
         Assert.NotEqual(0, RunForExitCode(libraries, Features, "disable", "--feature", "kraft.version"));
     }
 
-    private static string Libraries()
-    {
-        var libraries = Environment.GetEnvironmentVariable("KAFKA_LIBS");
-        Skip.If(string.IsNullOrEmpty(libraries), "KAFKA_LIBS names no folder of Kafka's jars");
-        Clients.Need("java", "apt-get install default-jre-headless");
-        return libraries!;
-    }
-
     private void Start(int index, bool alone = false) => _nodes[index].Start(
         "--node-id", $"{index + 1}",
         "--cluster-listen", $"127.0.0.1:{_clusterPorts[index]}",
         "--join", string.Join(',', _clusterPorts[..(alone ? 1 : 3)].Select(port => $"127.0.0.1:{port}")));
 
-    private string Run(string libraries, string tool, params string[] arguments) => Clients.Run("java", null, Command(libraries, tool, arguments));
+    private string Run(string libraries, string tool, params string[] arguments) => KafkaTools.Run(libraries, tool, Servers, arguments);
 
-    private int RunForExitCode(string libraries, string tool, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo("java", Command(libraries, tool, arguments)) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        Assert.True(process.WaitForExit(Patience), $"{tool} {string.Join(' ', arguments)} goes on: {output.Result}{errors.Result}");
-        return process.ExitCode;
-    }
-
-    private string[] Command(string libraries, string tool, string[] arguments) =>
-        ["-Xmx256M", "-cp", $"{libraries}/*", tool, "--bootstrap-server", Servers, .. arguments];
+    private int RunForExitCode(string libraries, string tool, params string[] arguments) => KafkaTools.RunForExitCode(libraries, tool, Servers, arguments);
 
     private static void Await(string what, Func<bool> isSo)
     {
         var waited = Stopwatch.StartNew();
         while (!isSo())
         {
-            Assert.True(waited.Elapsed < Patience, $"Waited {Patience} for {what}.");
+            Assert.True(waited.Elapsed < KafkaTools.Patience, $"Waited {KafkaTools.Patience} for {what}.");
         }
     }
 

@@ -40,6 +40,7 @@ public static partial class Scenarios
         new("producer ids", ApiKey.InitProducerId, InitProducerId),
         new("topics a page at a time", ApiKey.DescribeTopicPartitions, DescribeTopicPartitions),
         new("log directories", ApiKey.DescribeLogDirs, DescribeLogDirs),
+        new("moves to log directories that there are not", ApiKey.AlterReplicaLogDirs, AlterReplicaLogDirs),
         new("the metadata's quorum", ApiKey.DescribeQuorum, DescribeQuorum),
         new("voters that cannot be added", ApiKey.AddRaftVoter, AddRaftVoter),
         new("voters that cannot be removed", ApiKey.RemoveRaftVoter, RemoveRaftVoter),
@@ -68,6 +69,21 @@ public static partial class Scenarios
             return new DescribeLogDirsRequest { Topics = [new() { Topic = $"sized-{version}", Partitions = [0, 4] }] };
         };
         yield return _ => new DescribeLogDirsRequest { Topics = [] };
+    }
+
+    private static IEnumerable<Func<Session, IRequestMessage>> AlterReplicaLogDirs(short version)
+    {
+        static AlterReplicaLogDirsRequest.AlterReplicaLogDir To(string path, params string[] topics) =>
+            new() { Path = path, Topics = [.. topics.Select(topic => new AlterReplicaLogDirsRequest.AlterReplicaLogDirTopic { Name = topic, Partitions = [0, 4] })] };
+        yield return session =>
+        {
+            Fill(session, $"stays-{version}");
+            return new AlterReplicaLogDirsRequest { Dirs = [To("/nowhere", $"stays-{version}"), To("/nowhere/else", $"unknown-{version}")] };
+        };
+        yield return _ => new AlterReplicaLogDirsRequest { Dirs = [To("", $"stays-{version}")] };
+        yield return _ => new AlterReplicaLogDirsRequest { Dirs = [To("/nowhere", new string('x', 240))] };
+        yield return _ => new AlterReplicaLogDirsRequest { Dirs = [To("/nowhere")] };
+        yield return _ => new AlterReplicaLogDirsRequest();
     }
 
     /// <summary>Two batches of three records, a millisecond apart.</summary>
