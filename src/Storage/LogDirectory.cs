@@ -170,6 +170,7 @@ public sealed partial class LogDirectory : IDisposable
     {
         lock (_writing)
         {
+            if (_closed) return;
             var points = _logs.Values.ToImmutableDictionary(log => log.TopicPartition, log => log.RecoveryPoint);
             WriteInOrder(_recoveryPointFile, points);
             _checkpointedRecoveryPoints = points;
@@ -192,6 +193,7 @@ public sealed partial class LogDirectory : IDisposable
     {
         lock (_writing)
         {
+            if (_closed) return;
             WriteInOrder(
                 _logStartOffsetFile,
                 _logs.Values.Where(log => log.LogStartOffset > log.FirstSegmentOffset).Select(log => KeyValuePair.Create(log.TopicPartition, log.LogStartOffset)));
@@ -201,7 +203,10 @@ public sealed partial class LogDirectory : IDisposable
     public void WriteHighWatermarks(IEnumerable<KeyValuePair<TopicPartition, long>> highWatermarks) =>
         Guarded(() =>
         {
-            lock (_writing) WriteInOrder(_highWatermarkFile, highWatermarks);
+            lock (_writing)
+            {
+                if (!_closed) WriteInOrder(_highWatermarkFile, highWatermarks);
+            }
         });
 
     /// <summary>Closes every log, writes the checkpoints and, when all went well, the clean-shutdown marker; then lets the directory go.</summary>
@@ -230,8 +235,12 @@ public sealed partial class LogDirectory : IDisposable
     /// <summary>Lets everything go without writing, as a crash would.</summary>
     public void Dispose()
     {
-        if (_closed) return;
-        _closed = true;
+        lock (_writing)
+        {
+            // The directory may be opened again at once, in this process too, and then only one may write its files.
+            if (_closed) return;
+            _closed = true;
+        }
         foreach (var log in _logs.Values.Concat(_futures.Values)) log.Dispose();
         _lock.Dispose();
     }

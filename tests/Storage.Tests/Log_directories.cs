@@ -43,6 +43,24 @@ public sealed class Log_directories : IDiskErrorSink
     }
 
     [Fact]
+    public void A_directory_that_was_let_go_writes_nothing_more()
+    {
+        var first = Open();
+        first.LoadLogs(_ => new LogSettings(), 2);
+        first.OpenLog(Orders, new LogSettings()).Append(Batches.Plain(5), 0);
+        first.WriteHighWatermarks([KeyValuePair.Create(Orders, 3L)]);
+        first.Close();
+        var second = Open();
+        // A timer of whoever had it before may still be running.
+        first.WriteHighWatermarks([KeyValuePair.Create(Orders, 4L)]);
+        first.WriteRecoveryPoints();
+        first.WriteLogStartOffsets();
+        Assert.Equal("0\n1\norders 0 3\n", Text(OffsetCheckpoint.HighWatermarks));
+        Assert.Empty(_failures);
+        second.Dispose();
+    }
+
+    [Fact]
     public void Two_processes_cannot_share_a_directory_nor_can_two_clusters_or_nodes()
     {
         var first = Open();
