@@ -41,8 +41,8 @@ public sealed class LogSettingsSource(MetadataStore metadata, ConfigResolver con
         };
     }
 
-    public int MinInSyncReplicas(string topic) =>
-        int.Parse(configs.TopicValue(metadata.Current, topic, "min.insync.replicas") ?? "1", CultureInfo.InvariantCulture);
+    public int MinInSyncReplicas(MetadataImage image, string topic) =>
+        int.Parse(configs.TopicValue(image, topic, "min.insync.replicas") ?? "1", CultureInfo.InvariantCulture);
 
     /// <summary>Null keeps the producer's codec.</summary>
     private static CompressionCodec? CodecOf(string compressionType) => compressionType switch

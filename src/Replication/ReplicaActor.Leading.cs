@@ -108,6 +108,8 @@ public sealed partial class ReplicaActor
             return;
         }
 
+        // What the controller went by when it decided is in the metadata by now, though perhaps not told here yet.
+        _leader.AskForAtLeast(_host.MinInSyncReplicasOf(_replica.TopicPartition.Topic));
         _leader.Answered(answered.Proposal, answered.Answer, _host.NowMs);
         if (answered.Answer.Error != ErrorCode.None)
         {

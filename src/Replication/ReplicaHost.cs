@@ -90,7 +90,10 @@ public sealed class ReplicaHost : IDisposable
     /// <summary>What the committed metadata says of a replica's partition, null where it has none.</summary>
     internal PartitionRegistration? RegistrationOf(ReplicaId id) => _metadata.Current.FindTopic(id.TopicId)?.Find(id.Partition);
 
-    public int MinInSyncReplicasOf(string topic) => _settings.MinInSyncReplicas(topic);
+    public int MinInSyncReplicasOf(string topic) => MinInSyncReplicasOf(_metadata.Current, topic);
+
+    /// <summary>As of one image: what it says of in-sync replicas must not be mixed with what another one asks for.</summary>
+    internal int MinInSyncReplicasOf(MetadataImage image, string topic) => _settings.MinInSyncReplicas(image, topic);
 
     /// <summary>
     /// Opens every log of every directory, several at a time. Partitions that the committed metadata does not place here are set aside,

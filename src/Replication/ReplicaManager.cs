@@ -75,15 +75,15 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         {
             if (change.Image.FindTopic(id) is { } topic)
             {
-                Assign(topic);
+                Assign(change.Image, topic);
             }
         }
     }
 
-    private void Assign(TopicImage topic)
+    private void Assign(MetadataImage image, TopicImage topic)
     {
         var settings = _host.SettingsOf(topic.Name);
-        var minInSync = _host.MinInSyncReplicasOf(topic.Name);
+        var minInSync = _host.MinInSyncReplicasOf(image, topic.Name);
         for (var index = 0; index < topic.Partitions.Length; index++)
         {
             var partition = topic.Partitions[index];

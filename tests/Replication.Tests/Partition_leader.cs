@@ -308,6 +308,34 @@ public sealed class Partition_leader
         Assert.Equal(8, leader.Passed(MaxLagMs + 1));
     }
 
+    [Fact]
+    public void What_was_asked_for_before_the_isr_changed_is_not_asked_for_after_it()
+    {
+        var leader = Lead([1, 2], minInSync: 2);
+        leader.Appended(10);
+        Fetch(leader, 2, 0);
+        Answer(leader, leader.Propose(MaxLagMs + 1)!, ErrorCode.None);
+        Assert.Equal([1], leader.Isr.AsEnumerable());
+        leader.Adopt(Registrations.Partition([1, 2, 3], [1, 2], leader: 1), 1);
+        Assert.Equal(0, leader.Passed(MaxLagMs + 1));
+        leader.Adopt(Registrations.Partition([1, 2, 3], [1], leader: 1, partitionEpoch: 1), 1);
+        Assert.Equal(10, leader.Passed(MaxLagMs + 1));
+    }
+
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(3, 0)]
+    public void An_answer_may_rest_on_more_to_be_in_sync_and_never_counts_with_fewer(int later, long expected)
+    {
+        var leader = Lead([1, 2], minInSync: 2);
+        leader.Appended(10);
+        Fetch(leader, 2, 0);
+        leader.AskForAtLeast(later);
+        Answer(leader, leader.Propose(MaxLagMs + 1)!, ErrorCode.None);
+        Assert.Equal(expected, leader.Passed(MaxLagMs + 1));
+        Assert.True(leader.IsUnderMinIsr);
+    }
+
     private PartitionLeader Lead(int[] isr, int[]? replicas = null, int minInSync = 1, long logEndOffset = 0, long highWatermark = 0) =>
         new(1, Registrations.Partition(replicas ?? [1, 2, 3], isr, leader: 1), minInSync, logEndOffset, highWatermark, 0, MaxLagMs, new FollowerBrokers(id => _brokers.GetValueOrDefault(id), _silent.Contains));
 

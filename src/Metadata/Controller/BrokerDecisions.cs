@@ -21,13 +21,20 @@ public static class RegisterBrokerDecision
         if (image.Features.IsEmpty)
         {
             // The cluster begins at the highest levels. Later ones are for its operator to take (UpdateFeatures), once all brokers know them.
-            records.AddRange(Features.Supported.Select(feature => new FeatureLevelRecord { Name = feature.Name, FeatureLevel = feature.Max }));
+            records.AddRange(UpdateFeaturesDecision.OfNewCluster(image, context));
         }
 
         // The incarnation before led until now, for all the image knows; and one that did not close its logs may lack records that it acknowledged.
-        records.AddRange(context.Changes(image, id => id != request.BrokerId).BrokerLeft(request.BrokerId));
+        var changes = context.Changes(image, id => id != request.BrokerId);
+        records.AddRange(LeftCleanly(image, request) ? changes.BrokerLeft(request.BrokerId) : changes.BrokerLostRecords(request.BrokerId));
         return new Decision(records, new BrokerRegistrationResponse { BrokerEpoch = nextOffset });
     }
+
+    /// <summary>The last incarnation that the cluster knows of closed all its logs, none has run since, and no directory has gone with what it held.</summary>
+    private static bool LeftCleanly(MetadataImage image, BrokerRegistrationRequest request) =>
+        image.Brokers.TryGetValue(request.BrokerId, out var before)
+        && before.Epoch == request.PreviousBrokerEpoch
+        && before.LogDirectories.All(request.LogDirs.Contains);
 
     private static ErrorCode Refusal(MetadataImage image, BrokerRegistrationRequest request, ControllerContext context, string clusterId)
     {
@@ -51,18 +58,18 @@ public static class RegisterBrokerDecision
             return ErrorCode.DuplicateBrokerRegistration;
         }
 
-        return LostItsDisks(before, request) && IsLastInSyncAmongOthers(image, request.BrokerId) ? ErrorCode.InvalidRegistration : ErrorCode.None;
+        return LostItsDisks(before, request) && IsLastHolderAmongOthers(image, request.BrokerId) ? ErrorCode.InvalidRegistration : ErrorCode.None;
     }
 
     private static bool LostItsDisks(BrokerRegistration before, BrokerRegistrationRequest request) =>
         before.LogDirectories.Length > 0 && !before.LogDirectories.Any(request.LogDirs.Contains);
 
     /// <summary>
-    /// An emptied broker that is the last of an ISR would be elected, and would have the others cut what they still hold. Who has really lost
-    /// its disks may be forgotten first (UnregisterBroker), or another replica be elected uncleanly.
+    /// An emptied broker that is the last who has everything would be elected, and would have the others cut what they still hold. Who has
+    /// really lost its disks may be forgotten first (UnregisterBroker), or another replica be elected uncleanly.
     /// </summary>
-    private static bool IsLastInSyncAmongOthers(MetadataImage image, int brokerId) => image.TopicsById.Values.Any(
-        topic => topic.Partitions.Any(partition => partition.Replicas.Length > 1 && partition.Isr.Length == 1 && partition.Isr[0] == brokerId));
+    private static bool IsLastHolderAmongOthers(MetadataImage image, int brokerId) => image.TopicsById.Values.Any(
+        topic => topic.Partitions.Any(partition => partition.Replicas.Length > 1 && EligibleLeaders.Holders(partition) is [var last] && last == brokerId));
 
     private static bool Supports(BrokerRegistrationRequest request, string feature, short level) =>
         request.Features.Any(one => one.Name == feature && one.MinSupportedVersion <= level && level <= one.MaxSupportedVersion);
@@ -205,7 +212,7 @@ public static class UnregisterBrokerDecision
         image.Brokers.TryGetValue(request.BrokerId, out var broker)
             ? new Decision(
                 [
-                    .. context.Changes(image, id => id != broker.Id).BrokerLeft(broker.Id),
+                    .. context.Changes(image, id => id != broker.Id).BrokerLostRecords(broker.Id),
                     new UnregisterBrokerRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch },
                 ],
                 new UnregisterBrokerResponse())

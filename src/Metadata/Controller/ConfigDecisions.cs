@@ -21,7 +21,7 @@ public static class AlterConfigsDecision
 
     private sealed record Change(string Name, Operation Operation, string? Value);
 
-    public static Decision Decide(MetadataImage image, IncrementalAlterConfigsRequest request)
+    public static Decision Decide(MetadataImage image, IncrementalAlterConfigsRequest request, ControllerContext context)
     {
         var records = new List<IMessage>();
         var response = new IncrementalAlterConfigsResponse();
@@ -42,11 +42,11 @@ public static class AlterConfigsDecision
             });
         }
 
-        return new Decision(records, response);
+        return new Decision([.. records, .. WhatFollows(image, records, context)], response);
     }
 
     /// <summary>The older form: what is not named goes back to its default.</summary>
-    public static Decision Decide(MetadataImage image, AlterConfigsRequest request)
+    public static Decision Decide(MetadataImage image, AlterConfigsRequest request, ControllerContext context)
     {
         var records = new List<IMessage>();
         var response = new AlterConfigsResponse();
@@ -70,8 +70,14 @@ public static class AlterConfigsDecision
             });
         }
 
-        return new Decision(records, response);
+        return new Decision([.. records, .. WhatFollows(image, records, context)], response);
     }
+
+    /// <summary>Other replicas are eligible to lead where other numbers have to be in sync.</summary>
+    private static IEnumerable<IMessage> WhatFollows(MetadataImage image, List<IMessage> records, ControllerContext context) =>
+        records.Any(record => record is ConfigRecord { Name: InternalTopics.MinInSyncReplicas })
+            ? context.Changes(image.With(records), _ => true).EligibilityChanged()
+            : [];
 
     private static ConfigResource Target(sbyte type, string name) => new((ConfigResourceType)type, name);
 
@@ -102,6 +108,11 @@ public static class AlterConfigsDecision
         var altered = current.ToBuilder();
         foreach (var change in changes)
         {
+            if (MinInSyncRefusal(image, target, change) is { } kept)
+            {
+                return (ErrorCode.InvalidConfig, kept);
+            }
+
             if (Apply(target, change, altered) is { } wrong)
             {
                 // Kafka checks the settings of brokers before those of topics, and with another code.
@@ -131,6 +142,13 @@ public static class AlterConfigsDecision
 
         return (ErrorCode.None, null);
     }
+
+    /// <summary>With eligible leader replicas all brokers go by one number, see <see cref="UpdateFeaturesDecision"/>.</summary>
+    private static string? MinInSyncRefusal(MetadataImage image, ConfigResource target, Change change) =>
+        target.Type != ConfigResourceType.Broker || change.Name != InternalTopics.MinInSyncReplicas || !Features.KeepsEligibleLeaders(image) ? null
+        : target != ConfigResource.AllBrokers ? "Broker-level min.insync.replicas cannot be altered while ELR is enabled."
+        : change.Operation == Operation.Delete ? "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
+        : null;
 
     private static (ErrorCode, string)? CheckTarget(MetadataImage image, ConfigResource target) => target.Type switch
     {

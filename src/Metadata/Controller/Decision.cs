@@ -1,3 +1,4 @@
+using System.Globalization;
 using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
 using Milena.Protocol;
@@ -32,6 +33,8 @@ public sealed record ControllerContext(StaticSettings Settings, Random Random, F
         return new PartitionChanges(
             image,
             id => mayLead(id) && image.Brokers.TryGetValue(id, out var broker) && !broker.Fenced && !broker.InControlledShutdown,
-            topic => electUncleanly || configs.TopicValue(image, topic, "unclean.leader.election.enable") == "true");
+            topic => electUncleanly || configs.TopicValue(image, topic, "unclean.leader.election.enable") == "true",
+            new EligibleLeaders(Features.KeepsEligibleLeaders(image) ? MinInSyncReplicas : null));
+        int MinInSyncReplicas(string topic) => int.Parse(configs.TopicValue(image, topic, InternalTopics.MinInSyncReplicas)!, CultureInfo.InvariantCulture);
     }
 }

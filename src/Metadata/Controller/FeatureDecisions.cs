@@ -1,3 +1,4 @@
+using System.Globalization;
 using Milena.Metadata.Image;
 using Milena.Metadata.Quorum;
 using Milena.Model;
@@ -17,11 +18,16 @@ public static class Features
     /// <summary>Kafka 4.3's own level of metadata.version: clients and tools show it, and choose record formats by it.</summary>
     public const short MetadataVersion = 30;
 
+    /// <summary>At level 1 replicas outside the ISR are remembered that hold all that was committed (KIP-966).</summary>
+    public const string EligibleLeadersName = "eligible.leader.replicas.version";
+
     /// <summary>Those that brokers register, and whose levels are decided by the controller.</summary>
-    public static IReadOnlyList<Feature> Supported { get; } = [new(MetadataVersionName, 7, MetadataVersion)];
+    public static IReadOnlyList<Feature> Supported { get; } = [new(EligibleLeadersName, 0, 1), new(MetadataVersionName, 7, MetadataVersion)];
 
     /// <summary>The quorum's own: its level is in its control records, always the highest, and not in the image.</summary>
     public static Feature Quorum { get; } = new(QuorumApis.KRaftVersion, 0, VoterSet.KRaftVersion);
+
+    public static bool KeepsEligibleLeaders(MetadataImage image) => image.Features.GetValueOrDefault(EligibleLeadersName) > 0;
 }
 
 /// <summary>Raises and lowers the levels at which the cluster works (KIP-584, KIP-778): all that are asked for, or none.</summary>
@@ -31,7 +37,11 @@ public static class UpdateFeaturesDecision
     private const sbyte Upgrade = 1;
     private const sbyte UnsafeDowngrade = 3;
 
-    public static Decision Decide(MetadataImage image, UpdateFeaturesRequest request)
+    /// <summary>A cluster begins at the highest levels.</summary>
+    internal static IEnumerable<IMessage> OfNewCluster(MetadataImage image, ControllerContext context) =>
+        [.. Features.Supported.Select(feature => new FeatureLevelRecord { Name = feature.Name, FeatureLevel = feature.Max }), .. OneMinInSyncForAll(image, context)];
+
+    public static Decision Decide(MetadataImage image, UpdateFeaturesRequest request, ControllerContext context)
     {
         var records = new List<IMessage>();
         // One that is named twice counts as it is named last, as with Kafka.
@@ -52,7 +62,46 @@ public static class UpdateFeaturesDecision
             }
         }
 
-        return new Decision(request.ValidateOnly ? [] : records, new UpdateFeaturesResponse());
+        return new Decision(request.ValidateOnly ? [] : [.. records, .. WithEligibleLeaders(image, records, context)], new UpdateFeaturesResponse());
+    }
+
+    /// <summary>What comes with the first level of eligible leader replicas, and with its end.</summary>
+    private static IEnumerable<IMessage> WithEligibleLeaders(MetadataImage image, List<IMessage> records, ControllerContext context)
+    {
+        var updated = image.With(records);
+        return (Features.KeepsEligibleLeaders(image), Features.KeepsEligibleLeaders(updated)) switch
+        {
+            (false, true) => OneMinInSyncForAll(image, context),
+            (true, false) => context.Changes(updated, _ => true).EligibilityChanged(),
+            _ => [],
+        };
+    }
+
+    /// <summary>
+    /// Who leads commits nothing below min.insync.replicas, and the controller takes it at its word: both have to go by the same number, so there
+    /// is one for all brokers, and none of a single broker's own.
+    /// </summary>
+    private static IEnumerable<IMessage> OneMinInSyncForAll(MetadataImage image, ControllerContext context)
+    {
+        const string setting = InternalTopics.MinInSyncReplicas;
+        foreach (var (resource, settings) in image.Configs.OrderBy(one => one.Key.Name, StringComparer.Ordinal))
+        {
+            if (resource.Type == ConfigResourceType.Broker && resource != ConfigResource.AllBrokers && settings.ContainsKey(setting))
+            {
+                yield return new ConfigRecord { ResourceType = (sbyte)resource.Type, ResourceName = resource.Name, Name = setting, Value = null };
+            }
+        }
+
+        if (!image.ConfigOf(ConfigResource.AllBrokers).ContainsKey(setting))
+        {
+            yield return new ConfigRecord
+            {
+                ResourceType = (sbyte)ConfigResourceType.Broker,
+                ResourceName = ConfigResource.AllBrokers.Name,
+                Name = setting,
+                Value = context.Settings.GetInt(setting).ToString(CultureInfo.InvariantCulture),
+            };
+        }
     }
 
     /// <returns>0 where it is not finalized.</returns>

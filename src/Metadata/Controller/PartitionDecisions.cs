@@ -9,6 +9,7 @@ namespace Milena.Metadata.Controller;
 public static class AlterPartitionDecision
 {
     private const long UncheckedEpoch = -1;
+    private const sbyte Recovered = 0;
 
     public static Decision Decide(MetadataImage image, AlterPartitionRequest request, ControllerContext context)
     {
@@ -56,7 +57,8 @@ public static class AlterPartitionDecision
             return Refused(wanted, refusal);
         }
 
-        var change = context.Changes(image, _ => true).Change(topic, wanted.PartitionIndex, partition, [.. isr.Select(one => one.BrokerId)]);
+        var altered = partition with { Isr = [.. isr.Select(one => one.BrokerId)], LeaderRecoveryState = wanted.LeaderRecoveryState };
+        var change = context.Changes(image, _ => true).Move(topic, wanted.PartitionIndex, partition, altered);
         if (change is not null)
         {
             records.Add(change);
@@ -74,7 +76,7 @@ public static class AlterPartitionDecision
             LeaderId = partition.Leader,
             LeaderEpoch = partition.LeaderEpoch,
             Isr = [.. isr.Select(one => one.BrokerId)],
-            LeaderRecoveryState = partition.LeaderRecoveryState,
+            LeaderRecoveryState = wanted.LeaderRecoveryState,
             PartitionEpoch = partition.PartitionEpoch + (change is null ? 0 : 1),
         };
     }
@@ -105,6 +107,12 @@ public static class AlterPartitionDecision
 
         var isReplicaSet = isr.TrueForAll(one => partition.Replicas.Contains(one.BrokerId)) && isr.Select(one => one.BrokerId).Distinct().Count() == isr.Count;
         if (!isReplicaSet || isr.TrueForAll(one => one.BrokerId != leader))
+        {
+            return ErrorCode.InvalidRequest;
+        }
+
+        // A leader says once that it has recovered, and by asking for others in sync, that it has.
+        if (wanted.LeaderRecoveryState != Recovered && (wanted.LeaderRecoveryState != partition.LeaderRecoveryState || isr.Count > 1))
         {
             return ErrorCode.InvalidRequest;
         }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Milena.Protocol;
 
 namespace Milena.Metadata.Image;
 
@@ -33,6 +34,19 @@ public sealed record MetadataImage(
     /// <summary>Whether the log directory that holds a broker's replica of the partition works, as far as the broker has told.</summary>
     public bool HasOnlineReplica(PartitionRegistration partition, int brokerId) =>
         Brokers.TryGetValue(brokerId, out var broker) && broker.IsOnline(partition.DirectoryOf(brokerId));
+
+    /// <summary>The image as it will be once these records follow it, at the offset of this one.</summary>
+    /// <exception cref="InvalidDataException">A record does not fit.</exception>
+    internal MetadataImage With(IReadOnlyCollection<IMessage> records)
+    {
+        var delta = new MetadataDelta(this);
+        foreach (var record in records)
+        {
+            delta.Replay(record);
+        }
+
+        return delta.Apply(Offset, Epoch);
+    }
 
     /// <summary>The settings set on one resource, empty when there are none.</summary>
     public ImmutableSortedDictionary<string, string> ConfigOf(ConfigResource resource) =>

@@ -109,7 +109,12 @@ public sealed class PartitionLeader
     /// <returns>False when it is no later than what is known, so that only the settings were taken up.</returns>
     public bool Adopt(PartitionRegistration registration, int minInSyncReplicas)
     {
-        _minInSyncReplicas = minInSyncReplicas;
+        if (registration.PartitionEpoch >= PartitionEpoch)
+        {
+            // What was asked for before the in-sync replicas changed may be less than what they were changed by.
+            _minInSyncReplicas = minInSyncReplicas;
+        }
+
         var isLater = registration.PartitionEpoch > PartitionEpoch;
         if (isLater)
         {
@@ -121,6 +126,12 @@ public sealed class PartitionLeader
         Advance();
         return isLater;
     }
+
+    /// <summary>
+    /// The settings ask for so many, as of some metadata later than what is known here. That may speak of another leader, so that fewer than
+    /// before count only when all of it is adopted.
+    /// </summary>
+    public void AskForAtLeast(int minInSyncReplicas) => _minInSyncReplicas = Math.Max(_minInSyncReplicas, minInSyncReplicas);
 
     /// <summary>The in-sync replicas as they should be, where that differs from the committed ones and no proposal is under way.</summary>
     public IsrProposal? Propose(long nowMs)

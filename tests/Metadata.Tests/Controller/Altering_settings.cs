@@ -39,7 +39,7 @@ public sealed class Altering_settings
     [Fact]
     public void A_value_that_is_there_already_writes_nothing()
     {
-        var decision = AlterConfigsDecision.Decide(Image, Request(Topic, ("retention.ms", Set, "5"), ("retention.bytes", Delete, null)));
+        var decision = AlterConfigsDecision.Decide(Image, Request(Topic, ("retention.ms", Set, "5"), ("retention.bytes", Delete, null)), Decisions.Context());
         Assert.Empty(decision.Records);
     }
 
@@ -76,7 +76,7 @@ public sealed class Altering_settings
     {
         var request = Request(Topic, ("retention.bytes", Set, "7"), ("retention.ms", Set, "soon"));
         request.Resources.Add(Request(ConfigResource.AllBrokers, ("log.retention.ms", Set, "9")).Resources[0]);
-        var decision = AlterConfigsDecision.Decide(Image, request);
+        var decision = AlterConfigsDecision.Decide(Image, request, Decisions.Context());
         Assert.Equal([ErrorCode.InvalidConfig, ErrorCode.None], ((IncrementalAlterConfigsResponse)decision.Response).Responses.Select(one => one.ErrorCode));
         Assert.Equal("log.retention.ms", Assert.IsType<ConfigRecord>(Assert.Single(decision.Records)).Name);
     }
@@ -87,7 +87,7 @@ public sealed class Altering_settings
         Assert.Equal(ErrorCode.InvalidRequest, Alter(Topic, ("retention.ms", Set, "1"), ("retention.ms", Set, "2")).Error);
         var request = Request(Topic, ("retention.ms", Set, "1"));
         request.Resources.Add(Request(Topic, ("retention.bytes", Set, "1")).Resources[0]);
-        var decision = AlterConfigsDecision.Decide(Image, request);
+        var decision = AlterConfigsDecision.Decide(Image, request, Decisions.Context());
         Assert.All(((IncrementalAlterConfigsResponse)decision.Response).Responses, one => Assert.Equal(ErrorCode.InvalidRequest, one.ErrorCode));
         Assert.Empty(decision.Records);
     }
@@ -97,15 +97,31 @@ public sealed class Altering_settings
     {
         var request = Request(Topic, ("retention.ms", Set, "1"));
         request.ValidateOnly = true;
-        Assert.Empty(AlterConfigsDecision.Decide(Image, request).Records);
+        Assert.Empty(AlterConfigsDecision.Decide(Image, request, Decisions.Context()).Records);
     }
 
     [Fact]
     public void Two_settings_are_checked_against_what_is_already_set()
     {
         var image = Image.Apply(Images.Config(Topic, "min.compaction.lag.ms", "100"));
-        var decision = AlterConfigsDecision.Decide(image, Request(Topic, ("max.compaction.lag.ms", Set, "50")));
+        var decision = AlterConfigsDecision.Decide(image, Request(Topic, ("max.compaction.lag.ms", Set, "50")), Decisions.Context());
         Assert.Equal(ErrorCode.InvalidConfig, ((IncrementalAlterConfigsResponse)decision.Response).Responses[0].ErrorCode);
+    }
+
+    [Theory]
+    [InlineData("1", Set, "3", ErrorCode.InvalidConfig)]
+    [InlineData("1", Delete, null, ErrorCode.InvalidConfig)]
+    [InlineData("", Delete, null, ErrorCode.InvalidConfig)]
+    [InlineData("", Set, "3", ErrorCode.None)]
+    public void With_eligible_leaders_all_brokers_go_by_one_number_that_has_to_be_in_sync(string broker, sbyte operation, string? value, ErrorCode expected)
+    {
+        var request = Request(new ConfigResource(ConfigResourceType.Broker, broker), ("min.insync.replicas", operation, value));
+        Assert.Equal(ErrorCode.None, Error(AlterConfigsDecision.Decide(Image, request, Decisions.Context())));
+        var image = Image.Apply(new FeatureLevelRecord { Name = Features.EligibleLeadersName, FeatureLevel = 1 }, Images.Config(ConfigResource.AllBrokers, "min.insync.replicas", "2"));
+        Assert.Equal(expected, Error(AlterConfigsDecision.Decide(image, request, Decisions.Context())));
+        // The older form would take away what it does not name.
+        var replacing = new AlterConfigsRequest { Resources = [new() { ResourceType = (sbyte)ConfigResourceType.Broker, ResourceName = "", Configs = [] }] };
+        Assert.Equal(ErrorCode.InvalidConfig, ((AlterConfigsResponse)AlterConfigsDecision.Decide(image, replacing, Decisions.Context()).Response).Responses[0].ErrorCode);
     }
 
     [Fact]
@@ -115,12 +131,12 @@ public sealed class Altering_settings
         {
             Resources = [new() { ResourceType = (sbyte)Topic.Type, ResourceName = Topic.Name, Configs = [new() { Name = "retention.bytes", Value = "7" }] }],
         };
-        var decision = AlterConfigsDecision.Decide(Image, request);
+        var decision = AlterConfigsDecision.Decide(Image, request, Decisions.Context());
         Assert.Equal(ErrorCode.None, ((AlterConfigsResponse)decision.Response).Responses[0].ErrorCode);
         Assert.Equal([new("retention.bytes", "7")], Image.Apply([.. decision.Records]).ConfigOf(Topic));
 
         request.Resources[0].Configs[0].Value = "many";
-        decision = AlterConfigsDecision.Decide(Image, request);
+        decision = AlterConfigsDecision.Decide(Image, request, Decisions.Context());
         Assert.Equal(ErrorCode.InvalidConfig, ((AlterConfigsResponse)decision.Response).Responses[0].ErrorCode);
         Assert.Empty(decision.Records);
     }
@@ -130,7 +146,7 @@ public sealed class Altering_settings
     {
         AlterConfigsRequest.AlterConfigsResource Resource(string value) =>
             new() { ResourceType = (sbyte)Topic.Type, ResourceName = Topic.Name, Configs = [new() { Name = "retention.bytes", Value = value }] };
-        var decision = AlterConfigsDecision.Decide(Image, new AlterConfigsRequest { Resources = [Resource("1"), Resource("2")] });
+        var decision = AlterConfigsDecision.Decide(Image, new AlterConfigsRequest { Resources = [Resource("1"), Resource("2")] }, Decisions.Context());
         Assert.All(((AlterConfigsResponse)decision.Response).Responses, one => Assert.Equal(ErrorCode.InvalidRequest, one.ErrorCode));
         Assert.Empty(decision.Records);
     }
@@ -153,9 +169,11 @@ public sealed class Altering_settings
         ],
     };
 
+    private static ErrorCode Error(Decision decision) => Assert.Single(((IncrementalAlterConfigsResponse)decision.Response).Responses).ErrorCode;
+
     private static (ErrorCode Error, MetadataImage Image) Alter(ConfigResource resource, params (string Name, sbyte Operation, string? Value)[] changes)
     {
-        var decision = AlterConfigsDecision.Decide(Image, Request(resource, changes));
+        var decision = AlterConfigsDecision.Decide(Image, Request(resource, changes), Decisions.Context());
         return (Assert.Single(((IncrementalAlterConfigsResponse)decision.Response).Responses).ErrorCode, Image.Apply([.. decision.Records]));
     }
 }

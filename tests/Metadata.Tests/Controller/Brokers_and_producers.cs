@@ -1,5 +1,6 @@
 using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
+using Milena.Metadata.Settings;
 using Milena.Model;
 using Milena.Protocol;
 
@@ -17,6 +18,15 @@ public sealed class Brokers_and_producers
         Assert.Equal((42L, Images.Orders, "a", true), (broker.Epoch, broker.IncarnationId, broker.Rack, broker.Fenced));
         Assert.Equal([Images.Payments], broker.LogDirectories.AsEnumerable());
         Assert.Equal(Features.MetadataVersion, image.Features["metadata.version"]);
+    }
+
+    [Fact]
+    public void A_new_cluster_keeps_eligible_leaders_and_one_number_that_has_to_be_in_sync()
+    {
+        var context = Decisions.Context(new StaticSettings([new("min.insync.replicas", "2")]));
+        var image = Images.Of([.. RegisterBrokerDecision.Decide(MetadataImage.Empty, Request(), context, 42, "cluster").Records]);
+        Assert.Equal(1, image.Features[Features.EligibleLeadersName]);
+        Assert.Equal([new("min.insync.replicas", "2")], image.ConfigOf(ConfigResource.AllBrokers));
     }
 
     [Fact]
@@ -181,7 +191,7 @@ public sealed class Brokers_and_producers
         Rack = "a",
         LogDirs = [Images.Payments],
         Listeners = [new() { Name = "PLAINTEXT", Host = "node1", Port = 9092 }, new() { Name = BrokerEndPoint.ClusterListener, Host = host, Port = port }],
-        Features = [new() { Name = "metadata.version", MinSupportedVersion = 7, MaxSupportedVersion = 30 }],
+        Features = [new() { Name = "metadata.version", MinSupportedVersion = 7, MaxSupportedVersion = 30 }, new() { Name = Features.EligibleLeadersName, MaxSupportedVersion = 1 }],
     };
 
     private static Decision Register(MetadataImage image, BrokerRegistrationRequest request) =>

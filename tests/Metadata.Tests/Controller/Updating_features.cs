@@ -28,7 +28,7 @@ public sealed class Updating_features
     [InlineData("", 1, Up)]
     public void A_level_that_cannot_be_is_refused(string feature, short level, sbyte type)
     {
-        var decision = UpdateFeaturesDecision.Decide(At(30), Request((feature, level, type)));
+        var decision = UpdateFeaturesDecision.Decide(At(30), Request((feature, level, type)), Decisions.Context());
         Assert.Equal(ErrorCode.InvalidUpdateVersion, Error(decision));
         Assert.Empty(decision.Records);
     }
@@ -39,7 +39,7 @@ public sealed class Updating_features
     [InlineData("kraft.version", 1, Up)]
     public void The_level_that_is_in_force_already_changes_nothing(string feature, short level, sbyte type)
     {
-        var decision = UpdateFeaturesDecision.Decide(At(30), Request((feature, level, type)));
+        var decision = UpdateFeaturesDecision.Decide(At(30), Request((feature, level, type)), Decisions.Context());
         Assert.Equal(ErrorCode.None, Error(decision));
         Assert.Empty(decision.Records);
     }
@@ -47,7 +47,7 @@ public sealed class Updating_features
     [Fact]
     public void A_level_that_every_broker_knows_is_taken()
     {
-        var decision = UpdateFeaturesDecision.Decide(At(20), Request(("metadata.version", 30, Up)));
+        var decision = UpdateFeaturesDecision.Decide(At(20), Request(("metadata.version", 30, Up)), Decisions.Context());
         Assert.Equal(ErrorCode.None, Error(decision));
         Assert.Equal(30, At(20).Apply([.. decision.Records]).Features["metadata.version"]);
     }
@@ -57,11 +57,11 @@ public sealed class Updating_features
     {
         var request = Request(("metadata.version", 30, Up));
         request.ValidateOnly = true;
-        var decision = UpdateFeaturesDecision.Decide(At(20), request);
+        var decision = UpdateFeaturesDecision.Decide(At(20), request, Decisions.Context());
         Assert.Equal(ErrorCode.None, Error(decision));
         Assert.Empty(decision.Records);
         request.FeatureUpdates[0].MaxVersionLevel = 31;
-        Assert.Equal(ErrorCode.InvalidUpdateVersion, Error(UpdateFeaturesDecision.Decide(At(20), request)));
+        Assert.Equal(ErrorCode.InvalidUpdateVersion, Error(UpdateFeaturesDecision.Decide(At(20), request, Decisions.Context())));
     }
 
     [Theory]
@@ -72,7 +72,7 @@ public sealed class Updating_features
     {
         var second = Images.Broker(2, fenced: isAway);
         second.Features[0].MaxSupportedVersion = highest;
-        var decision = UpdateFeaturesDecision.Decide(At(20).Apply(second), Request(("metadata.version", 30, Up)));
+        var decision = UpdateFeaturesDecision.Decide(At(20).Apply(second), Request(("metadata.version", 30, Up)), Decisions.Context());
         Assert.Equal(expected, Error(decision));
         Assert.Equal(expected == ErrorCode.None ? 1 : 0, decision.Records.Count);
     }
@@ -80,7 +80,7 @@ public sealed class Updating_features
     [Fact]
     public void One_that_is_wrong_stops_all()
     {
-        var decision = UpdateFeaturesDecision.Decide(At(20), Request(("metadata.version", 30, Up), ("no.such.version", 1, Up)));
+        var decision = UpdateFeaturesDecision.Decide(At(20), Request(("metadata.version", 30, Up), ("no.such.version", 1, Up)), Decisions.Context());
         Assert.Equal(ErrorCode.InvalidUpdateVersion, Error(decision));
         Assert.Empty(decision.Records);
     }
@@ -88,7 +88,7 @@ public sealed class Updating_features
     [Fact]
     public void One_that_is_named_twice_counts_as_it_is_named_last()
     {
-        var decision = UpdateFeaturesDecision.Decide(At(20), Request(("metadata.version", 31, Up), ("metadata.version", 25, Up)));
+        var decision = UpdateFeaturesDecision.Decide(At(20), Request(("metadata.version", 31, Up), ("metadata.version", 25, Up)), Decisions.Context());
         Assert.Equal(25, At(20).Apply([.. decision.Records]).Features["metadata.version"]);
     }
 
@@ -110,6 +110,23 @@ public sealed class Updating_features
         request.Features.RemoveAt(1);
         var refused = RegisterBrokerDecision.Decide(image, request, Decisions.Context(), nextOffset: 42, "cluster");
         Assert.Equal(ErrorCode.UnsupportedVersion, ((BrokerRegistrationResponse)refused.Response).ErrorCode);
+    }
+
+    [Theory]
+    [InlineData(null, "1")]
+    [InlineData("3", "3")]
+    public void With_eligible_leaders_one_number_that_has_to_be_in_sync_takes_the_place_of_each_brokers_own(string? before, string after)
+    {
+        var broker = Images.Broker(1);
+        broker.Features.Add(new() { Name = Features.EligibleLeadersName, MaxSupportedVersion = 1 });
+        var image = At(30).Apply(
+            broker, Images.Config(ConfigResource.Broker(1), "min.insync.replicas", "2"), Images.Config(ConfigResource.Broker(9), "min.insync.replicas", "2"),
+            Images.Config(ConfigResource.AllBrokers, "min.insync.replicas", before));
+        var decision = UpdateFeaturesDecision.Decide(image, Request((Features.EligibleLeadersName, 1, Up)), Decisions.Context());
+        image = image.Apply([.. decision.Records]);
+        Assert.Equal(1, image.Features[Features.EligibleLeadersName]);
+        Assert.Equal([new("min.insync.replicas", after)], Assert.Single(image.Configs).Value);
+        Assert.Empty(UpdateFeaturesDecision.Decide(image, Request((Features.EligibleLeadersName, 1, Up)), Decisions.Context()).Records);
     }
 
     private static MetadataImage At(short level) => Images.Of(Images.Broker(1), new FeatureLevelRecord { Name = "metadata.version", FeatureLevel = level });
