@@ -23,6 +23,9 @@ public sealed class DataDirectories : IDisposable
 
     public LogEnvironment Environment { get; }
 
+    /// <summary>The epoch of the broker that closed every log of every directory, -1 where there is none that did.</summary>
+    public long PreviousBrokerEpoch => Logs.All.Select(directory => directory.PreviousBrokerEpoch).Distinct().ToList() is [{ } epoch] ? epoch : -1;
+
     /// <summary>Where the metadata log of a node with this configuration lies.</summary>
     public static string MetadataPathOf(NodeConfiguration configuration) => Path.GetFullPath(configuration.Kafka.Find("metadata.log.dir") ?? PathsOf(configuration)[0]);
 

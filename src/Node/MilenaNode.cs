@@ -153,7 +153,7 @@ public sealed class MilenaNode : IAsyncDisposable
         await Task.WhenAny(_system.Terminate(), Task.Delay(StopTimeout));
         if (_loaded)
         {
-            _replicas.Close();
+            _replicas.Close(_lifecycle.Epoch);
             _directories.CloseMetadata();
         }
         else
@@ -288,6 +288,7 @@ public sealed class MilenaNode : IAsyncDisposable
             BrokerId = _configuration.NodeId,
             ClusterId = ClusterId,
             IncarnationId = Guid.NewGuid(),
+            PreviousBrokerEpoch = _directories.PreviousBrokerEpoch,
             Rack = _configuration.Kafka.Find("broker.rack"),
             LogDirs = [.. _directories.Logs.OnlineIds],
             Listeners = [.. listeners, new() { Name = BrokerEndPoint.ClusterListener, Host = self.Host!, Port = (ushort)self.Port! }],

@@ -286,7 +286,8 @@ public sealed class ReplicaHost : IDisposable
     }
 
     /// <summary>Closes all logs; a directory that stayed whole is marked as cleanly left. No replica actor may run any more.</summary>
-    public void Close()
+    /// <param name="brokerEpoch">Of the incarnation that ends, -1 where it is not known; the next one names it when it registers.</param>
+    public void Close(long brokerEpoch)
     {
         Dispose();
         WriteCheckpoints();
@@ -300,7 +301,7 @@ public sealed class ReplicaHost : IDisposable
 
             try
             {
-                directory.Close();
+                directory.Close(brokerEpoch);
             }
             catch (LogIOException e)
             {
