@@ -43,6 +43,7 @@ public sealed class MilenaNode : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly CoordinatorDirectory _coordinators = new();
     private readonly BrokerLifecycle _lifecycle;
+    private readonly OwnVote _vote;
     private ClientListeners? _listeners;
     private IActorRef? _groups;
     private bool _loaded;
@@ -65,7 +66,8 @@ public sealed class MilenaNode : IAsyncDisposable
             logs.CreateLogger("Milena.Replication"));
         _directories.Logs.Failed += OnDirectoryFailed;
         _lifecycle = new BrokerLifecycle(configuration.NodeId, _metadata.Controller, _metadata.Store, () => directories.Logs.OfflineIds, _time, _logger, Fail);
-        self.Knows(() => _metadata.Status);
+        _vote = new OwnVote(PhysicalDisk.Instance, directories.Metadata.FullPath, configuration.Kafka);
+        self.Knows(() => _metadata.Status, () => _vote.MayBeGiven(_metadata.Status));
         ReplicaHostExtension.Install(system, _replicas);
     }
 
@@ -230,6 +232,7 @@ public sealed class MilenaNode : IAsyncDisposable
             reason => End(new NodeEnd(reason, StartAgain: true)),
             Fail);
         var membership = _system.ActorOf(MembershipActor.Props(surroundings), "membership");
+        _system.ActorOf(QuorumGrowthActor.Props(_metadata.Quorum, _metadata.Store, ClusterId, _vote), "quorum-growth");
         _metadata.Leads = () => membership.Tell(MembershipActor.Look.Instance, ActorRefs.NoSender);
     }
 

@@ -8,6 +8,7 @@ namespace Milena.Conformance.Tests;
 public sealed partial class QuorumToolTests : IDisposable
 {
     private const string Quorum = "org.apache.kafka.tools.MetadataQuorumCommand";
+    private const string Topics = "org.apache.kafka.tools.TopicCommand";
     private const string Features = "org.apache.kafka.tools.FeatureCommand";
 
     private readonly NodeProcess[] _nodes = [.. Enumerable.Range(0, 4).Select(_ => new NodeProcess())];
@@ -28,7 +29,7 @@ public sealed partial class QuorumToolTests : IDisposable
     {
         var libraries = KafkaTools.Libraries();
         Task.WaitAll([.. Enumerable.Range(0, 3).Select(index => Task.Run(() => Start(index)))]);
-        Start(3);
+        Start(3, more: ["--set", "controller.quorum.auto.join.enable=false"]);
         var status = Run(libraries, Quorum, "describe", "--status");
         Assert.Equal([1, 2, 3], IdsIn(status, "CurrentVoters"));
         Assert.Equal([4], IdsIn(status, "CurrentObservers"));
@@ -58,12 +59,47 @@ public sealed partial class QuorumToolTests : IDisposable
     }
 
     [SkippableFact]
+    public void A_node_that_began_alone_and_two_that_joined_all_vote_and_the_first_may_be_killed()
+    {
+        var libraries = KafkaTools.Libraries();
+        Start(0, alone: true);
+        Run(libraries, Topics, "--create", "--topic", "early", "--partitions", "1", "--replication-factor", "1");
+        Start(1, alone: true);
+        Start(2, alone: true);
+        Await("all three to vote", () => IdsIn(Run(libraries, Quorum, "describe", "--status"), "CurrentVoters").SequenceEqual([1, 2, 3]));
+        _nodes[0].Kill();
+        Await("a topic to be made without the first", () => RunForExitCode(libraries, Topics, "--create", "--topic", "late", "--replica-assignment", "2:3", "--if-not-exists") == 0);
+        Assert.Contains("early", Run(libraries, Topics, "--list"));
+        Assert.Equal([1, 2, 3], IdsIn(Run(libraries, Quorum, "describe", "--status"), "CurrentVoters"));
+    }
+
+    [SkippableFact]
+    public void Replicas_that_may_lead_without_loss_are_described()
+    {
+        var libraries = KafkaTools.Libraries();
+        string[] two = ["--set", "min.insync.replicas=2"];
+        Task.WaitAll([.. Enumerable.Range(0, 3).Select(index => Task.Run(() => Start(index, more: two)))]);
+        Start(3, more: two);
+        Run(libraries, Topics, "--create", "--topic", "kept", "--replica-assignment", "3:4");
+        _nodes[3].Kill();
+        Await("4 to be eligible", () => Regex.IsMatch(Describe(libraries), @"Leader: 3\s+Replicas: 3,4\s+Isr: 3\s+Elr: 4\s+LastKnownElr:\s*$", RegexOptions.Multiline));
+        Assert.Equal(0, _nodes[2].Stop());
+        Await("both to be eligible", () => Regex.IsMatch(Describe(libraries), @"Leader: none\s+Replicas: 3,4\s+Isr:\s+Elr: 4,3\s+LastKnownElr: 3\s*$", RegexOptions.Multiline));
+        // It was killed, and may lack records; the other one closed its log.
+        Start(3, more: two);
+        Await("4 not to be eligible", () => Regex.IsMatch(Describe(libraries), @"Leader: none\s+Replicas: 3,4\s+Isr:\s+Elr: 3\s+LastKnownElr: 3\s*$", RegexOptions.Multiline));
+        Start(2, more: two);
+        Await("both to be in sync", () => Regex.IsMatch(Describe(libraries), @"Leader: 3\s+Replicas: 3,4\s+Isr: 3,4\s+Elr:\s+LastKnownElr:\s*$", RegexOptions.Multiline));
+    }
+
+    [SkippableFact]
     public void Features_are_described_and_their_levels_kept()
     {
         var libraries = KafkaTools.Libraries();
         Start(0, alone: true);
         var described = Run(libraries, Features, "describe");
         Assert.Matches(@"Feature: metadata\.version\s+SupportedMinVersion: 3\.3-IV3\s+SupportedMaxVersion: 4\.3-IV0\s+FinalizedVersionLevel: 4\.3-IV0", described);
+        Assert.Matches(@"Feature: eligible\.leader\.replicas\.version\s+SupportedMinVersion: 0\s+SupportedMaxVersion: 1\s+FinalizedVersionLevel: 1", described);
         Assert.Matches(@"Feature: kraft\.version\s+SupportedMinVersion: 0\s+SupportedMaxVersion: 1\s+FinalizedVersionLevel: 1", described);
         Assert.Equal(0, RunForExitCode(libraries, Features, "upgrade", "--feature", "kraft.version=1", "--dry-run"));
         Assert.Equal(0, RunForExitCode(libraries, Features, "upgrade", "--feature", "metadata.version=30"));
@@ -72,10 +108,14 @@ public sealed partial class QuorumToolTests : IDisposable
         Assert.NotEqual(0, RunForExitCode(libraries, Features, "disable", "--feature", "kraft.version"));
     }
 
-    private void Start(int index, bool alone = false) => _nodes[index].Start(
+    private string Describe(string libraries) => Run(libraries, Topics, "--describe", "--topic", "kept");
+
+    private void Start(int index, bool alone = false, params string[] more) => _nodes[index].Start(
+    [
         "--node-id", $"{index + 1}",
         "--cluster-listen", $"127.0.0.1:{_clusterPorts[index]}",
-        "--join", string.Join(',', _clusterPorts[..(alone ? 1 : 3)].Select(port => $"127.0.0.1:{port}")));
+        "--join", string.Join(',', _clusterPorts[..(alone ? 1 : 3)].Select(port => $"127.0.0.1:{port}")), .. more,
+    ]);
 
     private string Run(string libraries, string tool, params string[] arguments) => KafkaTools.Run(libraries, tool, Servers, arguments);
 

@@ -139,6 +139,27 @@ public sealed class Changing_voters
     }
 
     [Fact]
+    public void Who_was_a_voter_by_a_decided_set_has_voted()
+    {
+        byte[] Voters(VoterSet set)
+        {
+            var batch = ControlRecords.ToBatch(1, set.ToRecord());
+            RecordBatchHeader.SetLeaderEpoch(batch, 1);
+            return batch;
+        }
+
+        var with = Voters(VoterSet.Of(VoterOf(1), VoterOf(2)));
+        var without = Voters(VoterSet.Of(VoterOf(2)));
+        RecordBatchHeader.SetBaseOffset(without, 1);
+        var replica = new MachineFixture(voters: 0, stored: new ElectionState(1, null, null), log: [with, without]);
+        Assert.False(replica.Machine.HasVoted);
+        replica.Follow();
+        replica.Answer(Assert.Single(replica.TakeSends<FetchRequest>()), Fetched(2, 1, highWatermark: 1));
+        Assert.True(replica.Machine.HasVoted);
+        Assert.False(replica.Machine.IsVoter);
+    }
+
+    [Fact]
     public void A_voter_with_another_address_than_the_log_says_tells_the_leader()
     {
         var moved = VoterSet.Of(VoterOf(2), VoterOf(3), VoterOf(1) with { Endpoints = [new QuorumEndpoint("QUORUM", "old", 1)] });

@@ -4,6 +4,7 @@ using Milena.Model;
 using Milena.Node;
 using Milena.Node.Configuration;
 using Milena.Protocol;
+using Milena.Storage;
 using Milena.Testing;
 
 namespace Milena.MultiNode.Tests;
@@ -69,6 +70,27 @@ public sealed class InProcessCluster : IAsyncDisposable
 
     public MetadataResponse.MetadataResponsePartition Describe(int askedAt, string topic) =>
         Ask<MetadataResponse>(askedAt, ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }).Topics[0].Partitions[0];
+
+    /// <summary>With the replicas that are eligible to lead beside the ISR.</summary>
+    public DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponsePartition DescribeFully(int askedAt, string topic) =>
+        Ask<DescribeTopicPartitionsResponse>(askedAt, ApiKey.DescribeTopicPartitions, 0, new DescribeTopicPartitionsRequest { Topics = [new() { Name = topic }] })
+            .Topics[0].Partitions[0];
+
+    /// <summary>Who votes on the metadata, with the ids of their directories; empty while nobody can tell.</summary>
+    public IReadOnlyDictionary<int, Guid> VotersSeenBy(int id) => Ask<DescribeQuorumResponse>(id, ApiKey.DescribeQuorum, 2, new DescribeQuorumRequest
+    {
+        Topics = [new() { TopicName = TopicNames.ClusterMetadata, Partitions = [new() { PartitionIndex = 0 }] }],
+    }).Topics.SelectMany(topic => topic.Partitions[0].CurrentVoters).ToDictionary(voter => voter.ReplicaId, voter => voter.ReplicaDirectoryId);
+
+    public ErrorCode RemoveVoter(int askedAt, int id) => Ask<RemoveRaftVoterResponse>(askedAt, ApiKey.RemoveRaftVoter, 0, new RemoveRaftVoterRequest
+    {
+        ClusterId = null,
+        VoterId = id,
+        VoterDirectoryId = VotersSeenBy(askedAt)[id],
+    }).ErrorCode;
+
+    /// <summary>As if the node, which is stopped, had been killed: its logs are not known to be whole.</summary>
+    public void ForgetCleanStop(int id) => File.Delete(Path.Combine(_folder.FullName, $"{id}", LogDirectory.CleanShutdownFile));
 
     public ErrorCode Produce(int askedAt, string topic) => Ask<ProduceResponse>(askedAt, ApiKey.Produce, 9, new ProduceRequest
     {

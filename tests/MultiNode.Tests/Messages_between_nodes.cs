@@ -22,6 +22,10 @@ public sealed class Messages_between_nodes() : TestKit("akka.loglevel = off")
             "na",
             BeforeJoin + "0001" + "6A",
             new IAm(7, Directory, "c", Quorum, IsMember: true, KnowsAsker: true, LeaderId: -1, alone, Join: "j"));
+        AssertBytes(
+            "na",
+            "000000070102030405060708090A0B0C0D0E0F10000000016800000FD604FFFFFFFF0000000400000100" + "0000",
+            new IAm(7, Directory, "", Quorum, IsMember: false, KnowsAsker: false, LeaderId: -1, VoterSet.Empty, WouldVote: true));
     }
 
     [Fact]

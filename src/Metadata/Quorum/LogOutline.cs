@@ -118,6 +118,9 @@ public sealed class LogOutline
     /// <summary>Who voted when the record at an offset was written; null when neither log nor snapshot says so.</summary>
     public VoterSet? VotersAt(long offset) => _voterSets.FindLast(declared => declared.Offset <= offset).Voters;
 
+    /// <summary>Whether a set that is declared below an offset, as far as log and snapshot go back, has the replica; or the configured one.</summary>
+    public bool WasVoter(ReplicaKey key, long endOffset) => _configured.Contains(key) || _voterSets.Exists(declared => declared.Offset < endOffset && declared.Voters.Contains(key));
+
     /// <summary>The largest epoch of this log that is not above <paramref name="epoch"/>, and where it ends.</summary>
     public EpochEnd EndOf(int epoch)
     {

@@ -82,6 +82,9 @@ public sealed partial class QuorumMachine
 
     public bool IsVoter => _log.Voters.Contains(_self.Key);
 
+    /// <summary>By a set that was decided, as far as the log goes back.</summary>
+    public bool HasVoted => _log.WasVoter(_self.Key, HighWatermark);
+
     public LogOutline Log => _log;
 
     /// <summary>When <see cref="Tick"/> has something to do next, if nothing comes in before.</summary>

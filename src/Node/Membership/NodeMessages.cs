@@ -17,8 +17,18 @@ public sealed record WhoAreYou(string Asker);
 /// <param name="LeaderId">Who leads the metadata quorum as far as it knows, -1 for unknown.</param>
 /// <param name="FirstVoters">Who founded the cluster; empty where it was not told, or was none of them.</param>
 /// <param name="Join">Whom it was told to meet, as in <c>--join</c>; empty where it belongs to a cluster, or its version does not tell.</param>
+/// <param name="WouldVote">Whether the metadata quorum's leader may make it a voter of his own accord.</param>
 public sealed record IAm(
-    int NodeId, Guid DirectoryId, string ClusterId, QuorumEndpoint Quorum, bool IsMember, bool KnowsAsker, int LeaderId, VoterSet FirstVoters, string Join = "");
+    int NodeId,
+    Guid DirectoryId,
+    string ClusterId,
+    QuorumEndpoint Quorum,
+    bool IsMember,
+    bool KnowsAsker,
+    int LeaderId,
+    VoterSet FirstVoters,
+    string Join = "",
+    bool WouldVote = false);
 
 /// <summary>The form in which both cross nodes: Kafka's primitive types, one after the other; what a later version adds behind them is passed over.</summary>
 public sealed class NodeMessageSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
@@ -75,7 +85,7 @@ public sealed class NodeMessageSerializer(ExtendedActorSystem system) : Serializ
         writer.WriteString(compact: false, nullable: false, answer.ClusterId);
         writer.WriteString(compact: false, nullable: false, answer.Quorum.Host);
         writer.WriteInt32(answer.Quorum.Port);
-        writer.WriteInt8((sbyte)((answer.IsMember ? 1 : 0) | (answer.KnowsAsker ? 2 : 0)));
+        writer.WriteInt8((sbyte)((answer.IsMember ? 1 : 0) | (answer.KnowsAsker ? 2 : 0) | (answer.WouldVote ? 4 : 0)));
         writer.WriteInt32(answer.LeaderId);
         writer.WriteBytes(compact: false, nullable: false, VoterList.Encode(answer.FirstVoters));
         writer.WriteString(compact: false, nullable: false, answer.Join);
@@ -89,7 +99,7 @@ public sealed class NodeMessageSerializer(ExtendedActorSystem system) : Serializ
         var leaderId = reader.ReadInt32();
         var voters = VoterList.TryDecode(reader.ReadBytes(compact: false));
         var join = !reader.Failed && !reader.IsAtEnd ? reader.ReadString(compact: false) : "";
-        return voters is null ? null : new IAm(nodeId, directoryId, clusterId, quorum, (flags & 1) != 0, (flags & 2) != 0, leaderId, voters, join);
+        return voters is null ? null : new IAm(nodeId, directoryId, clusterId, quorum, (flags & 1) != 0, (flags & 2) != 0, leaderId, voters, join, (flags & 4) != 0);
     }
 }
 

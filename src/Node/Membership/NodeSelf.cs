@@ -9,6 +9,7 @@ public sealed class NodeSelf(int nodeId, QuorumEndpoint quorum)
 {
     private volatile Membership _membership = new("", Guid.Empty, VoterSet.Empty, "");
     private volatile Func<QuorumStatus>? _status;
+    private volatile Func<bool>? _wouldVote;
 
     private sealed record Membership(string ClusterId, Guid DirectoryId, VoterSet FirstVoters, string Join);
 
@@ -22,7 +23,8 @@ public sealed class NodeSelf(int nodeId, QuorumEndpoint quorum)
 
     public void BelongsTo(string clusterId, Guid directoryId, VoterSet firstVoters) => _membership = new Membership(clusterId, directoryId, firstVoters, "");
 
-    public void Knows(Func<QuorumStatus> status) => _status = status;
+    /// <param name="wouldVote">Whether the quorum's leader may make it a voter of his own accord.</param>
+    public void Knows(Func<QuorumStatus> status, Func<bool> wouldVote) => (_status, _wouldVote) = (status, wouldVote);
 
     public IAm Answer(Cluster cluster, string asker)
     {
@@ -37,7 +39,8 @@ public sealed class NodeSelf(int nodeId, QuorumEndpoint quorum)
             KnowsAsker: members.Any(member => member.Status is not (MemberStatus.Down or MemberStatus.Removed) && member.Address.ToString() == asker),
             _status?.Invoke().LeaderId ?? -1,
             known.FirstVoters,
-            known.Join);
+            known.Join,
+            _wouldVote?.Invoke() ?? false);
     }
 }
 

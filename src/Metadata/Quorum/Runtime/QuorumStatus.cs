@@ -1,6 +1,7 @@
 namespace Milena.Metadata.Quorum;
 
 /// <summary>A moment of the quorum as one replica sees it.</summary>
+/// <param name="HasVoted">It is a voter, or was one as far as its log goes back.</param>
 /// <param name="AtMs">The moment, on the clock that the times of the replicas are of.</param>
 /// <param name="Replicas">What a leader knows of each voter and each observer, itself among them; empty at the others.</param>
 public sealed record QuorumStatus(
@@ -10,6 +11,7 @@ public sealed record QuorumStatus(
     QuorumPeer? Leader,
     bool HearsLeader,
     bool IsVoter,
+    bool HasVoted,
     VoterSet Voters,
     long HighWatermark,
     long StartOffset,

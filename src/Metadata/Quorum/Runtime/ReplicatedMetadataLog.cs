@@ -87,6 +87,7 @@ public sealed class ReplicatedMetadataLog : IMetadataLog
                     machine.Leader,
                     machine.HearsLeader,
                     machine.IsVoter,
+                    machine.HasVoted,
                     machine.Log.Voters,
                     machine.HighWatermark,
                     machine.Log.StartOffset,
