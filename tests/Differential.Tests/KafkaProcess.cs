@@ -27,9 +27,8 @@ public sealed class KafkaProcess : IDisposable
                 .. settings,
             ]);
         // Standalone: a quorum whose voters can be changed, as Milena's are.
-        // With eligible leader replicas Kafka writes min.insync.replicas down as a setting of the cluster; here they come with replication.
         using (var format = Java(
-            "kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", properties, "--feature", "eligible.leader.replicas.version=0"))
+            "kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", properties))
         {
             format.WaitForExit();
         }
