@@ -47,7 +47,7 @@ public sealed class Failing_directories
         var end = await cluster[leader].Ended.WaitAsync(InProcessCluster.Patience);
         Assert.False(end.StartAgain);
         Assert.Contains("the last log directory that worked, failed: Input/output error.", end.Reason);
-        Assert.DoesNotContain(leader, cluster.Describe(other, Topic).IsrNodes);
+        await cluster.UntilAsync(() => !cluster.Describe(other, Topic).IsrNodes.Contains(leader), "the others know that it is out of sync");
         await cluster.UntilAsync(() => Produce(cluster, other), "a record is acknowledged by the others");
         await cluster.StopAsync(leader);
     }

@@ -78,6 +78,7 @@ public sealed class Log_directories
         var back = new AlterPartitionRequest
         {
             BrokerId = 1,
+            BrokerEpoch = image.Brokers[1].Epoch,
             Topics = [new() { TopicId = Images.Orders, Partitions = [new() { PartitionIndex = 1, LeaderEpoch = 1, PartitionEpoch = PartitionEpoch(image, 1), NewIsr = [1, 2] }] }],
         };
         var answer = (AlterPartitionResponse)AlterPartitionDecision.Decide(image, back, Decisions.Context()).Response;
