@@ -5,11 +5,13 @@ internal static class ClockFaults
 {
     private const int MinSeconds = 8;
     private const int MaxSeconds = 20;
-    private const int MaxShiftMinutes = 120;
+
+    /// <summary>A broker whose clock is more than an hour behind refuses what others date by theirs (<c>message.timestamp.after.max.ms</c>), as it is asked to.</summary>
+    private const int MaxShiftMinutes = 55;
 
     public static IReadOnlyList<FaultKind> All { get; } =
     [
-        new("clock-shifted", "a node's wall clock jumps by up to two hours, ahead or back, and returns after 8 to 20 s", Bar.OfEachPartition(5), Needs.Clocks, Shift),
+        new("clock-shifted", "a node's wall clock jumps by up to 55 minutes, ahead or back, and returns after 8 to 20 s", Bar.OfEachPartition(5), Needs.Clocks, Shift),
     ];
 
     private static void Shift(Scene scene)
