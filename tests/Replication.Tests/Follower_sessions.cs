@@ -70,6 +70,20 @@ public sealed class Follower_sessions
     }
 
     [Fact]
+    public async Task Who_only_says_that_he_is_a_follower_gets_no_session_and_ends_none()
+    {
+        await using var leader = await StartAsync();
+        await leader.FetchAsync(At(0));
+        var session = leader.Session;
+        leader.Session = (0, 0);
+        leader.ClaimedEpoch = 999;
+        await leader.FetchAsync(At(0));
+        Assert.Equal(0, leader.Session.Id);
+        (leader.Session, leader.ClaimedEpoch) = (session, null);
+        Assert.Equal(ErrorCode.None, (await leader.FetchAsync()).ErrorCode);
+    }
+
+    [Fact]
     public async Task What_a_follower_names_is_what_it_holds()
     {
         await using var leader = await StartAsync();
@@ -103,6 +117,9 @@ public sealed class Follower_sessions
 
         public (int Id, int Epoch) Session { get; set; }
 
+        /// <summary>Instead of the epoch that the follower is registered with.</summary>
+        public long? ClaimedEpoch { get; set; }
+
         public Guid TopicId => Replica(First).Id.TopicId;
 
         public Replica Replica(TopicPartition partition) => _node.Find(partition)!;
@@ -129,7 +146,7 @@ public sealed class Follower_sessions
 
             var response = (FetchResponse)await _node.AskAsync(ApiKey.Fetch, new FetchRequest
             {
-                ReplicaState = new() { ReplicaId = Follower, ReplicaEpoch = _node.Metadata.Current.Brokers[Follower].Epoch },
+                ReplicaState = new() { ReplicaId = Follower, ReplicaEpoch = ClaimedEpoch ?? _node.Metadata.Current.Brokers[Follower].Epoch },
                 MinBytes = 1,
                 MaxBytes = maxBytes,
                 MaxWaitMs = maxWaitMs,

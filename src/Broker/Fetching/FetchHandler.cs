@@ -23,15 +23,17 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
     protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, FetchRequest request)
     {
         var follower = FetchingFollower.Of(request, context.ApiVersion);
-        var plan = sessions.Plan(request, context.ApiVersion >= TopicIdVersion, follower?.BrokerId);
+        // Anybody may say that he is a follower: only its registered incarnation ends the session that it had, and is heard of.
+        var isRegistered = follower is not null && broker.Image.Brokers.TryGetValue(follower.BrokerId, out var registration) && registration.Epoch == follower.BrokerEpoch;
+        var plan = sessions.Plan(request, context.ApiVersion >= TopicIdVersion, follower?.BrokerId, mayHaveSession: follower is null || isRegistered);
         if (plan.Error != ErrorCode.None)
         {
             return Answer(new FetchResponse { ErrorCode = plan.Error });
         }
 
-        if (follower is not null && broker.Image.Brokers.TryGetValue(follower.BrokerId, out var registration) && registration.Epoch == follower.BrokerEpoch)
+        if (isRegistered)
         {
-            broker.Replicas.HeardOf(follower.BrokerId);
+            broker.Replicas.HeardOf(follower!.BrokerId);
         }
 
         var limits = new FetchLimits(

@@ -53,14 +53,15 @@ public sealed class FetchSessions(int slots, TimeSpan lookAtAll, TimeProvider ti
     private long NowMs => (long)time.GetElapsedTime(_started).TotalMilliseconds;
 
     /// <param name="follower">The broker that fetches; null for a consumer.</param>
-    public FetchPlan Plan(FetchRequest request, bool usesTopicIds, int? follower = null)
+    /// <param name="mayHaveSession">Whether one may be begun for it.</param>
+    public FetchPlan Plan(FetchRequest request, bool usesTopicIds, int? follower = null, bool mayHaveSession = true)
     {
         lock (_gate)
         {
             if (request.SessionEpoch is FinalEpoch or InitialEpoch)
             {
                 Remove(request.SessionId);
-                var wantsSession = request.SessionEpoch == InitialEpoch && request.Topics.Count > 0;
+                var wantsSession = mayHaveSession && request.SessionEpoch == InitialEpoch && request.Topics.Count > 0;
                 if (wantsSession && follower is { } broker && _byFollower.TryGetValue(broker, out var before))
                 {
                     // It has one connection, and has lost the one before.
