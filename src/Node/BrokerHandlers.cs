@@ -5,13 +5,14 @@ using Milena.Broker.Handlers;
 using Milena.Broker.Producing;
 using Milena.Coordinators.Runtime;
 using Milena.Metadata.Quorum;
+using Milena.Node.Configuration;
 
 namespace Milena.Node;
 
 /// <summary>All APIs that a node serves to clients: what has no handler here is not advertised.</summary>
 internal static class BrokerHandlers
 {
-    public static RequestDispatcher All(BrokerContext context, CoordinatorDirectory coordinators, ReplicatedMetadataLog quorum)
+    public static RequestDispatcher All(BrokerContext context, CoordinatorDirectory coordinators, ReplicatedMetadataLog quorum, NodeConfiguration configuration)
     {
         var autoCreation = new TopicAutoCreation(context);
         var groups = new GroupRouting(context, coordinators);
@@ -21,7 +22,7 @@ internal static class BrokerHandlers
             new ApiVersionsHandler(context, () => dispatcher!.Served),
             new MetadataHandler(context, autoCreation),
             new ProduceHandler(context),
-            new FetchHandler(context, FetchSessions.Of(context)),
+            new FetchHandler(context, FetchSessions.Of(context, configuration.Gather)),
             new ListOffsetsHandler(context),
             new OffsetForLeaderEpochHandler(context),
             new CreateTopicsHandler(context),

@@ -197,7 +197,7 @@ public sealed class MilenaNode : IAsyncDisposable
         var broker = new BrokerContext(
             _configuration.NodeId, ClusterId, _configuration.Kafka, _configs, _metadata.Store, _metadata.Controller, _replicas, _time, _logs);
         _listeners = await ClientListeners.BindAsync(
-            _configuration, BrokerHandlers.All(broker, _coordinators, _metadata.Quorum), _configs, _metadata.Store, _time, _logs);
+            _configuration, BrokerHandlers.All(broker, _coordinators, _metadata.Quorum, _configuration), _configs, _metadata.Store, _time, _logs);
         if (_configuration.Join.Count > 0)
         {
             await AdvertisedAddress.CheckAsync(_listeners.Bound, ReplicationSettings.From(_configs).ListenerName, _logger, _time);

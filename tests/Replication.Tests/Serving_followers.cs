@@ -110,7 +110,7 @@ public sealed class Serving_followers
         var node = cluster.Nodes[1];
         var context = node.Context;
         RequestDispatcher? dispatcher = null;
-        dispatcher = new RequestDispatcher([new ApiVersionsHandler(context, () => dispatcher!.Served), new Broker.Fetching.FetchHandler(context, new(1, TimeSpan.FromSeconds(1), TimeProvider.System, new Random(1)))]);
+        dispatcher = new RequestDispatcher([new ApiVersionsHandler(context, () => dispatcher!.Served), new Broker.Fetching.FetchHandler(context, new(1, TimeSpan.FromSeconds(1), TimeSpan.Zero, TimeProvider.System, new Random(1)))]);
         var listener = await KafkaListener.BindAsync(
             "PLAINTEXT", new IPEndPoint(IPAddress.Loopback, 0), dispatcher, new NetworkSettings(), new ConnectionQuota(TimeProvider.System), new ByteBudget(1 << 20), TimeProvider.System, NullLoggerFactory.Instance);
         listener.Open();

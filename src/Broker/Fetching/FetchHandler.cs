@@ -52,7 +52,8 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             : new NamedPartitions(plan.Partitions, () => _reader.ReplicasOf(plan.Partitions, limits), follower is not null);
         scope.Look();
         var result = _reader.Read(scope.Partitions, limits, isFirstLook: true);
-        if (IsEnough(request, plan, result) || request.MaxWaitMs <= 0 || (plan.Ready is null && plan.Partitions.Count == 0))
+        var mayWait = request.MaxWaitMs > 0 && (plan.Ready is not null || plan.Partitions.Count > 0);
+        if (!mayWait || (IsEnough(request, plan, result) && (plan.Ready is null || plan.Ready.Gathering.Left(result, out _) <= TimeSpan.Zero)))
         {
             using (scope)
             {
@@ -75,13 +76,16 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             scope.Look();
             var result = _reader.Read(scope.Partitions, limits, isFirstLook: false);
             var left = maxWait - broker.Time.GetElapsedTime(started);
-            if (IsEnough(request, plan, result) || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
+            var wakes = true;
+            var more = IsEnough(request, plan, result) ? plan.Ready?.Gathering.Left(result, out wakes) ?? TimeSpan.Zero : left;
+            if (more <= TimeSpan.Zero || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
             {
                 return Respond(plan, result, context);
             }
 
             result.Dispose();
-            await WokenOrLateAsync(scope.News, left, context.Connection.Closed);
+            var pause = more < left ? more : left;
+            await (wakes ? WokenOrLateAsync(scope.News, pause, context.Connection.Closed) : LateAsync(pause, context.Connection.Closed));
         }
     }
 
@@ -100,6 +104,10 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             return;
         }
     }
+
+    private async Task LateAsync(TimeSpan pause, CancellationToken closed) =>
+        // A connection that closes ends the pause, and the caller looks whether it has.
+        await Task.Delay(pause, broker.Time, closed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     private FetchResponse Respond(FetchPlan plan, FetchReadResult result, RequestContext context)
     {
@@ -132,6 +140,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             }
         }
 
+        plan.Ready?.Gathering.Answered(result.Bytes);
         if (plan is { SessionId: not 0, Ready: null } && result.Bytes > 0)
         {
             sessions.ServedRecords(plan.SessionId, result.Partitions.Where(one => !one.Data.Records.IsEmpty).Select(one => one.State));

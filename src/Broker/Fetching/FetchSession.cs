@@ -59,7 +59,8 @@ public sealed class FetchPartitionState(FetchPartitionKey key)
 /// <remarks>Not thread-safe: <see cref="FetchSessions"/> holds its lock around every call.</remarks>
 /// <param name="follower">The broker whose session it is; null for a consumer's.</param>
 /// <param name="nowMs">Of a clock that nobody sets.</param>
-public sealed class FetchSession(int id, bool usesTopicIds, int? follower, long nowMs)
+/// <param name="ready">Of a follower's session; null for a consumer's.</param>
+public sealed class FetchSession(int id, bool usesTopicIds, int? follower, long nowMs, ReadyPartitions? ready)
 {
     private readonly Dictionary<FetchPartitionKey, LinkedListNode<FetchPartitionState>> _byKey = [];
     private readonly LinkedList<FetchPartitionState> _inOrder = new();
@@ -73,7 +74,7 @@ public sealed class FetchSession(int id, bool usesTopicIds, int? follower, long 
     public int? Follower => follower;
 
     /// <summary>Which of the partitions may have news; null for a consumer's session, of which all are looked at each time.</summary>
-    public ReadyPartitions? Ready { get; } = follower is null ? null : new();
+    public ReadyPartitions? Ready => ready;
 
     /// <summary>The epoch that the client's next request must carry.</summary>
     public int NextEpoch { get; private set; } = 1;
@@ -92,7 +93,7 @@ public sealed class FetchSession(int id, bool usesTopicIds, int? follower, long 
                 if (_byKey.Remove(new FetchPartitionKey(topic.TopicId, topic.Topic, partition), out var node))
                 {
                     _inOrder.Remove(node);
-                    Ready?.Forget(node.Value);
+                    ready?.Forget(node.Value);
                 }
             }
         }
@@ -109,7 +110,7 @@ public sealed class FetchSession(int id, bool usesTopicIds, int? follower, long 
                 }
 
                 node.Value.Update(partition);
-                Ready?.Add(node.Value);
+                ready?.Add(node.Value);
             }
         }
     }
@@ -117,18 +118,18 @@ public sealed class FetchSession(int id, bool usesTopicIds, int? follower, long 
     /// <summary>Has a follower's partitions looked at, all of them, if that has not been done for so long.</summary>
     public void LookAtAll(long atMs, long intervalMs)
     {
-        if (Ready is not null && atMs - _allLookedAtMs >= intervalMs)
+        if (ready is not null && atMs - _allLookedAtMs >= intervalMs)
         {
             _allLookedAtMs = atMs;
             foreach (var partition in _inOrder)
             {
-                Ready.Add(partition);
+                ready.Add(partition);
             }
         }
     }
 
     /// <summary>Nobody fetches in it any more.</summary>
-    public void End() => Ready?.End(_inOrder);
+    public void End() => ready?.End(_inOrder);
 
     /// <summary>The wrap goes to 1: 0 asks for a new session.</summary>
     public void Advance() => NextEpoch = NextEpoch == int.MaxValue ? 1 : NextEpoch + 1;

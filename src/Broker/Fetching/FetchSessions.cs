@@ -14,7 +14,8 @@ public readonly record struct FetchPlan(ErrorCode Error, int SessionId, IReadOnl
 
 /// <summary>The fetch sessions of this broker: a bounded number, the longest unused one giving way when it has been idle long enough.</summary>
 /// <param name="lookAtAll">How often all partitions of a follower's session are looked at, whether anything was heard of them or not.</param>
-public sealed class FetchSessions(int slots, TimeSpan lookAtAll, TimeProvider time, Random random)
+/// <param name="gather">The least time between two answers to a follower that carry little, see <see cref="FetchGathering"/>.</param>
+public sealed class FetchSessions(int slots, TimeSpan lookAtAll, TimeSpan gather, TimeProvider time, Random random)
 {
     /// <summary>Kafka's <c>min.incremental.fetch.session.eviction.ms</c>: a session used more recently keeps its place.</summary>
     private static readonly TimeSpan MinIdleToEvict = TimeSpan.FromMinutes(2);
@@ -32,11 +33,11 @@ public sealed class FetchSessions(int slots, TimeSpan lookAtAll, TimeProvider ti
     private readonly Dictionary<int, int> _byFollower = [];
     private readonly long _started = time.GetTimestamp();
 
-    public static FetchSessions Of(BrokerContext broker)
+    public static FetchSessions Of(BrokerContext broker, TimeSpan gather)
     {
         var lag = broker.Replicas.Settings.MaxLag / LooksPerLag;
         return new FetchSessions(
-            broker.Settings.GetInt("max.incremental.fetch.session.cache.slots"), lag < LookAtAllAtMost ? lag : LookAtAllAtMost, broker.Time, Random.Shared);
+            broker.Settings.GetInt("max.incremental.fetch.session.cache.slots"), lag < LookAtAllAtMost ? lag : LookAtAllAtMost, gather, broker.Time, Random.Shared);
     }
 
     public int Count
@@ -69,7 +70,8 @@ public sealed class FetchSessions(int slots, TimeSpan lookAtAll, TimeProvider ti
                 }
 
                 var id = wantsSession && HasRoom() ? NewId() : 0;
-                var session = new FetchSession(id, usesTopicIds, id != 0 ? follower : null, NowMs);
+                var ofFollower = id != 0 ? follower : null;
+                var session = new FetchSession(id, usesTopicIds, ofFollower, NowMs, ofFollower is null ? null : new ReadyPartitions(new FetchGathering(gather, time)));
                 session.Update(request);
                 Keep(session);
                 return new FetchPlan(ErrorCode.None, session.Id, [.. session.Partitions], Incremental: false, session.Ready);

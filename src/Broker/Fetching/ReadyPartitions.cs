@@ -7,13 +7,16 @@ namespace Milena.Broker.Fetching;
 /// A follower follows thousands of partitions, most of which are quiet, and asks thousands of times a second: what one fetch costs must depend on
 /// what happened since the last one, and not on how many partitions there are. Safe for several threads.
 /// </remarks>
-public sealed class ReadyPartitions
+/// <param name="gathering">How long its fetches wait for more.</param>
+public sealed class ReadyPartitions(FetchGathering gathering)
 {
     // Whoever holds a replica's waiters takes the first of these; who holds the second takes the waiters', or the first. Nobody takes them the other way round.
     private readonly Lock _gate = new();
     private readonly Lock _watching = new();
     private readonly Queue<FetchPartitionState> _ready = new();
     private bool _ended;
+
+    public FetchGathering Gathering => gathering;
 
     /// <summary>Woken when a partition has news while nobody looks.</summary>
     public FetchWait News { get; } = new();

@@ -8,6 +8,7 @@ namespace Milena.Node.Configuration;
 /// <summary>Everything a node is started with: file, environment and command line laid over the defaults, checked once.</summary>
 /// <param name="QuorumListen">Null for the port above that of <paramref name="ClusterListen"/>.</param>
 /// <param name="MetricsListen">Null for none.</param>
+/// <param name="Gather">The least time between two answers to a follower that carry little; zero for none.</param>
 /// <param name="Join">The nodes to meet, by their <paramref name="ClusterListen"/>; empty for a node of its own.</param>
 /// <param name="Akka">What the configuration says about Akka itself; laid over the node's own.</param>
 public sealed record NodeConfiguration(
@@ -22,6 +23,7 @@ public sealed record NodeConfiguration(
     long MaxInFlightBytes,
     long MaxInFlightBytesPerConnection,
     int MaxInFlightRequests,
+    TimeSpan Gather,
     string LogLevel,
     Config Akka)
 {
@@ -114,6 +116,7 @@ public sealed record NodeConfiguration(
             Number(own, NodeKeys.MaxInFlightBytes, 512L << 20, 1 << 20, long.MaxValue),
             Number(own, NodeKeys.MaxInFlightBytesPerConnection, 64L << 20, 1 << 20, long.MaxValue),
             (int)Number(own, NodeKeys.MaxInFlightRequests, 64, 1, 10_000),
+            TimeSpan.FromMilliseconds(Number(own, NodeKeys.GatherMs, 8, 0, 100)),
             own.GetValueOrDefault(NodeKeys.LogLevel) ?? "info",
             akkaConfig);
     }

@@ -13,10 +13,11 @@ public static class NodeKeys
     public const string MaxInFlightBytes = "milena.network.max-in-flight-bytes";
     public const string MaxInFlightBytesPerConnection = "milena.network.max-in-flight-bytes-per-connection";
     public const string MaxInFlightRequests = "milena.network.max-in-flight-requests";
+    public const string GatherMs = "milena.replication.gather-ms";
     public const string LogLevel = "milena.log-level";
 
     public static IReadOnlyList<string> All { get; } =
-        [NodeId, Data, Listen, ClusterListen, Join, QuorumListen, MetricsListen, MaxInFlightBytes, MaxInFlightBytesPerConnection, MaxInFlightRequests, LogLevel];
+        [NodeId, Data, Listen, ClusterListen, Join, QuorumListen, MetricsListen, MaxInFlightBytes, MaxInFlightBytesPerConnection, MaxInFlightRequests, GatherMs, LogLevel];
 }
 
 /// <summary>The configuration cannot be used. The message is one line that says what to do; no stack trace helps the user.</summary>

@@ -39,6 +39,9 @@ internal sealed class TestNode : IAsyncDisposable
     /// <summary>Never, within a test: what a follower has to hear of must reach it without being looked for.</summary>
     private static readonly TimeSpan LookAtAll = TimeSpan.FromHours(1);
 
+    /// <summary>As a node's own.</summary>
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(8);
+
     private readonly LogDirectories _directories = new();
     private readonly ActorSystem _system;
 
@@ -67,7 +70,7 @@ internal sealed class TestNode : IAsyncDisposable
         ReplicaHostExtension.Install(_system, Host);
         Context = new BrokerContext(id, "cluster", settings, configs, Metadata, new ControllerClient(), Host, TimeProvider.System, NullLoggerFactory.Instance);
         Dispatcher = new RequestDispatcher(
-            [new FetchHandler(Context, new FetchSessions(100, LookAtAll, TimeProvider.System, new Random(seed))), new ListOffsetsHandler(Context), new ProduceHandler(Context)]);
+            [new FetchHandler(Context, new FetchSessions(100, LookAtAll, Gather, TimeProvider.System, new Random(seed))), new ListOffsetsHandler(Context), new ProduceHandler(Context)]);
     }
 
     public int Id { get; }
