@@ -10,6 +10,9 @@ public sealed class Campaigns(ITestOutputHelper output)
     private const int UsualSeconds = 60;
     private const int NightlySeconds = 600;
 
+    /// <summary>Records a second: more than three nodes and these writers do on two cores.</summary>
+    private const int FullLoad = 60_000;
+
     [Fact]
     public void Nothing_acknowledged_is_lost_whatever_happens_to_single_nodes_links_and_disks_seed_1()
     {
@@ -28,6 +31,14 @@ public sealed class Campaigns(ITestOutputHelper output)
         Assert.NotEmpty(lost);
         var outcome = Assert.Single(result.Outcomes);
         Assert.All(lost, violation => Assert.Contains(violation, outcome.Violations));
+    }
+
+    [SkippableFact]
+    public void Nobody_is_taken_for_gone_however_much_the_machine_has_to_do()
+    {
+        Skip.IfNot(TestProfile.IsNightly, "it takes ten minutes of full load; PROFILE=nightly has them");
+        var result = Run(new FaultsOptions { Seconds = NightlySeconds, Seed = 1, Kinds = ["untouched"], Rate = FullLoad });
+        Assert.Empty(result.Violations);
     }
 
     private CampaignResult Run(FaultsOptions options)

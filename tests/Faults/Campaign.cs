@@ -21,6 +21,7 @@ public sealed class Campaign
     private readonly CancellationToken _cancelled;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly PartitionHistory[] _histories;
+    private readonly List<Violation> _accusations = [];
 
     // Before the first client: afterwards it is too late.
     static Campaign() => NativeClient.Load();
@@ -52,7 +53,7 @@ public sealed class Campaign
         load.Finish();
         cluster.WaitUntilAllInSync(Topic);
         Parallel.ForEach(cluster.Nodes, node => node.Stop());
-        var violations = _histories.SelectMany(history => Checker.Check(history, ReplicasOf(cluster, history.Partition), ordered: _options.Acks == -1)).ToList();
+        List<Violation> violations = [.. _accusations, .. _histories.SelectMany(history => Checker.Check(history, ReplicasOf(cluster, history.Partition), ordered: _options.Acks == -1))];
         return new(
             Outcome.Of(faults, _histories, violations),
             violations,
@@ -89,22 +90,30 @@ public sealed class Campaign
         Inflicted Inflict(ThreeNodes nodes, FaultKind kind, Random dice)
         {
             var (what, from) = ("", _clock.Elapsed);
-            var scene = new Scene(nodes, Topic, _options.Partitions, dice, () => _histories.Sum(history => (long)history.AcknowledgedCount), said =>
-            {
-                (what, from) = (said, _clock.Elapsed);
-                Say($"{kind.Name}: {said}");
-            });
+            var scene = new Scene(nodes, Topic, _options.Partitions, dice, () => _histories.Sum(history => (long)history.AcknowledgedCount), Begin, Accuse);
             kind.Inflict(scene);
             nodes.WaitUntilAllInSync(Topic);
             load.WaitForMore();
             var inflicted = new Inflicted(kind, what, from, _clock.Elapsed);
             Say($"  {Report.Silences(Outcome.Of([inflicted], _histories, [])[0], DateTime.UtcNow - _clock.Elapsed)}");
             return inflicted;
+
+            void Begin(string said)
+            {
+                (what, from) = (said, _clock.Elapsed);
+                Say($"{kind.Name}: {said}");
+            }
         }
     }
 
     private static List<ReplicaLog> ReplicasOf(ThreeNodes cluster, int partition) =>
         [.. ThreeNodes.Ids.Select(id => ReplicaReader.Read(id, cluster.FolderOf(id, Topic, partition)))];
+
+    private void Accuse(ViolationKind kind, int partition, string what)
+    {
+        _accusations.Add(new Violation(kind, partition, _clock.Elapsed, what));
+        Say($"  {_accusations[^1]}");
+    }
 
     private void Say(string what) => _output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:HH:mm:ss.fff} {_clock.Elapsed.TotalSeconds,7:F1} s  {what}"));
 }

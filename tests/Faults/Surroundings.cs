@@ -59,7 +59,7 @@ internal sealed class Surroundings : IDisposable
         {
             { Kinds.Count: > 0 } => FaultKind.All.Where(kind => options.Kinds.Contains(kind.Name)),
             { Acks: 1 } => FaultKind.All.Where(kind => kind.Name == "paused-ahead"),
-            _ => FaultKind.All,
+            _ => FaultKind.All.Where(kind => kind != Untouched.Kind),
         };
         var left = wanted.ToLookup(kind => !_missing.ContainsKey(kind.Needs));
         foreach (var kind in left[false])

@@ -23,11 +23,15 @@ public enum ViolationKind
 
     /// <summary>Two replicas hold different bytes at the end.</summary>
     ReplicasDiffer,
+
+    /// <summary>A leader or the controller changed though nobody did anything to it.</summary>
+    FalseAlarm,
 }
 
 /// <param name="At">When the record concerned was acknowledged or read, since the campaign began; at the end where it was neither.</param>
 /// <param name="Text">Which record, where, and what was there instead.</param>
+/// <param name="Partition">-1 where it is of none.</param>
 public sealed record Violation(ViolationKind Kind, int Partition, TimeSpan At, string Text)
 {
-    public override string ToString() => $"{Kind} in partition {Partition} at {At.TotalSeconds:F1} s: {Text}";
+    public override string ToString() => $"{Kind}{(Partition < 0 ? "" : $" in partition {Partition}")} at {At.TotalSeconds:F1} s: {Text}";
 }

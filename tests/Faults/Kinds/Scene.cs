@@ -1,3 +1,4 @@
+using Milena.Faults.Checking;
 using Milena.Faults.Nodes;
 
 namespace Milena.Faults.Kinds;
@@ -5,7 +6,9 @@ namespace Milena.Faults.Kinds;
 /// <summary>What a fault is inflicted on, and its dice.</summary>
 /// <param name="acknowledged">How many records are acknowledged so far, of all partitions.</param>
 /// <param name="say">Takes what the fault is about to do.</param>
-public sealed class Scene(ThreeNodes cluster, string topic, int partitions, Random random, Func<long> acknowledged, Action<string> say)
+/// <param name="accuse">Takes what the cluster did wrong, and in which partition; -1 for none.</param>
+public sealed class Scene(
+    ThreeNodes cluster, string topic, int partitions, Random random, Func<long> acknowledged, Action<string> say, Action<ViolationKind, int, string> accuse)
 {
     public ThreeNodes Cluster { get; } = cluster;
 
@@ -17,9 +20,14 @@ public sealed class Scene(ThreeNodes cluster, string topic, int partitions, Rand
 
     public void Say(string what) => say(what);
 
+    public void Accuse(ViolationKind kind, int partition, string what) => accuse(kind, partition, what);
+
     public int AnyPartition() => Random.Next(partitions);
 
     public int LeaderOf(int partition) => Cluster.Describe(Topic)[partition].LeaderId;
+
+    /// <summary>Of each partition, in order.</summary>
+    public IReadOnlyList<(int Id, int Epoch)> Leaders() => [.. Cluster.Describe(Topic).Select(one => (one.LeaderId, one.LeaderEpoch))];
 
     /// <summary>A node that matters: some partition's leader or the controller.</summary>
     public (int Id, string Role) SomeLeader()
