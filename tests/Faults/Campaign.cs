@@ -44,7 +44,9 @@ public sealed class Campaign
         using var surroundings = new Surroundings();
         var kinds = surroundings.Choose(_options, _output.WriteLine);
         using var logs = new NodeLogs(_options.Logs);
-        using var cluster = new ThreeNodes(surroundings.Network, surroundings.Disks, surroundings.Clocks, logs.Write, _options.Settings, _options.From).Start();
+        // Only where one is to be filled: small as they are, much load would fill them unasked.
+        var disks = kinds.Any(kind => kind.Needs == Needs.Disks) ? surroundings.Disks : null;
+        using var cluster = new ThreeNodes(surroundings.Network, disks, surroundings.Clocks, logs.Write, _options.Settings, _options.From).Start();
         cluster.CreateTopic(Topic, _options.Partitions);
         using var watch = _options.Logs is null ? null : new ClusterWatch(cluster, Topic, _options.Logs);
         using var load = new LoadOnTopic(new LoadSettings(
