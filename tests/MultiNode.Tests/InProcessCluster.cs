@@ -17,7 +17,6 @@ public sealed class InProcessCluster : IAsyncDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("milena-multi-node-");
     private readonly ConcurrentDictionary<int, MilenaNode> _nodes = new();
     private readonly Dictionary<int, int> _clusterPorts = [];
-    private readonly CancellationTokenSource _patience = new(Patience);
 
     /// <param name="listed">The ids of the nodes that are told to meet.</param>
     public InProcessCluster(params int[] listed) => Join = string.Join(',', listed.Select(id => $"127.0.0.1:{ClusterPortOf(id)}"));
@@ -46,7 +45,9 @@ public sealed class InProcessCluster : IAsyncDisposable
                 "--cluster-listen", $"127.0.0.1:{clusterPort ?? ClusterPortOf(id)}", "--join", join ?? Join, .. more,
             ]),
             []);
-        var node = await MilenaNode.StartAsync(configuration, NullLoggerFactory.Instance, TimeProvider.System, _patience.Token);
+        // Of each start its own: a machine that is busy with other tests needs some of it for each step.
+        using var patience = new CancellationTokenSource(Patience);
+        var node = await MilenaNode.StartAsync(configuration, NullLoggerFactory.Instance, TimeProvider.System, patience.Token);
         _nodes[id] = node;
         return node;
     }
@@ -145,7 +146,6 @@ public sealed class InProcessCluster : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Task.WhenAll(_nodes.Keys.Select(StopAsync));
-        _patience.Dispose();
         _folder.Delete(recursive: true);
     }
 
