@@ -44,7 +44,7 @@ public sealed partial class ReplicaActor
         WakeAll();
         if (registration.Leader != PartitionRegistration.NoLeader)
         {
-            _host.Fetchers.Follow(_replica, registration.Leader, Position);
+            _host.Fetchers.Follow(_replica, registration.Leader, Position, registration.Isr.Contains(_id.BrokerId));
         }
     }
 

@@ -11,6 +11,7 @@ namespace Milena.Replication;
 public sealed class ReplicaHost : IDisposable
 {
     private readonly MetadataStore _metadata;
+    private readonly ConfigResolver _configs;
     private readonly LogSettingsSource _settings;
     private readonly ILogger _logger;
     private readonly Flusher _flusher = new();
@@ -29,14 +30,16 @@ public sealed class ReplicaHost : IDisposable
         TimeProvider time,
         ILogger logger)
     {
-        (BrokerId, LogDirectories, _metadata, Time, _logger) = (brokerId, directories, metadata, time, logger);
+        (BrokerId, LogDirectories, _metadata, _configs, Time, _logger) = (brokerId, directories, metadata, configs, time, logger);
         _started = time.GetTimestamp();
         _settings = new LogSettingsSource(metadata, configs);
         Settings = ReplicationSettings.From(configs);
         Followers = FollowerWatch.Of(Settings, time);
         Contact = new ControllerContact(time);
         FollowerBrokers = new FollowerBrokers(BrokerOf, Followers.IsSilent);
-        Fetchers = new ReplicaFetchers(new FetcherContext(brokerId, Settings, connector, BrokerOf, time, logger));
+        LeaderThrottle = ReplicationThrottle.Leading(brokerId, new ReplicationQuota(time, Settings.QuotaWindows, Settings.QuotaWindow));
+        FollowerThrottle = ReplicationThrottle.Following(brokerId, new ReplicationQuota(time, Settings.QuotaWindows, Settings.QuotaWindow));
+        Fetchers = new ReplicaFetchers(new FetcherContext(brokerId, Settings, connector, BrokerOf, FollowerThrottle, time, logger));
         Proposals = new IsrProposals(brokerId, () => BrokerOf(brokerId)?.Epoch, controller, time, logger);
         Moves = new ReplicaMoves(this, logger);
         Assignments = new DirectoryAssignments(brokerId, () => BrokerOf(brokerId)?.Epoch, controller, time, logger);
@@ -59,6 +62,12 @@ public sealed class ReplicaHost : IDisposable
     public TimeProvider Time { get; }
 
     public ControllerContact Contact { get; }
+
+    /// <summary>Of what this broker sends to followers.</summary>
+    public ReplicationThrottle LeaderThrottle { get; }
+
+    /// <summary>Of what it fetches as a follower.</summary>
+    public ReplicationThrottle FollowerThrottle { get; }
 
     internal ReplicaFetchers Fetchers { get; }
 
@@ -94,6 +103,14 @@ public sealed class ReplicaHost : IDisposable
 
     /// <summary>As of one image: what it says of in-sync replicas must not be mixed with what another one asks for.</summary>
     internal int MinInSyncReplicasOf(MetadataImage image, string topic) => _settings.MinInSyncReplicas(image, topic);
+
+    /// <summary>Settings have changed, or are known for the first time.</summary>
+    internal void FollowThrottles(MetadataImage image)
+    {
+        LeaderThrottle.Follow(image, _configs);
+        FollowerThrottle.Follow(image, _configs);
+        Fetchers.ThrottleChanged();
+    }
 
     /// <summary>
     /// Opens every log of every directory, several at a time. Partitions that the committed metadata does not place here are set aside,

@@ -34,6 +34,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
     /// <summary>Partitions that are no longer here and whose folders still go, with what their successors of the same name are to be told then.</summary>
     private readonly Dictionary<TopicPartition, ReplicaSharding.Envelope?> _retiring = [];
     private readonly ReplicaHost _host;
+    private bool _throttlesKnown;
     private readonly IActorRef _region;
     private readonly ILoggingAdapter _logger = Context.GetLogger();
 
@@ -62,6 +63,12 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private void OnChanged(ImageChange change)
     {
+        if (!_throttlesKnown || change.ChangedConfigs.Count + change.DeletedTopics.Count > 0)
+        {
+            _throttlesKnown = true;
+            _host.FollowThrottles(change.Image);
+        }
+
         foreach (var topic in change.DeletedTopics)
         {
             Retire(topic);

@@ -13,6 +13,8 @@ namespace Milena.Replication;
 /// <param name="BackOff"><c>replica.fetch.backoff.ms</c>: the pause after an error of a partition or of a whole leader.</param>
 /// <param name="SocketTimeout"><c>replica.socket.timeout.ms</c>.</param>
 /// <param name="ListenerName">On which followers reach their leaders.</param>
+/// <param name="QuotaWindows"><c>replication.quota.window.num</c>: over so many of them the rate of throttled replication is measured.</param>
+/// <param name="QuotaWindow"><c>replication.quota.window.size.seconds</c>.</param>
 public sealed record ReplicationSettings(
     TimeSpan MaxLag,
     int MaxBytesPerPartition,
@@ -21,7 +23,9 @@ public sealed record ReplicationSettings(
     TimeSpan MaxWait,
     TimeSpan BackOff,
     TimeSpan SocketTimeout,
-    string ListenerName)
+    string ListenerName,
+    int QuotaWindows,
+    TimeSpan QuotaWindow)
 {
     public static ReplicationSettings From(ConfigResolver configs)
     {
@@ -37,6 +41,8 @@ public sealed record ReplicationSettings(
             Ms("replica.fetch.wait.max.ms"),
             Ms("replica.fetch.backoff.ms"),
             Ms("replica.socket.timeout.ms"),
-            string.IsNullOrEmpty(listener) ? Find("security.inter.broker.protocol")! : listener);
+            string.IsNullOrEmpty(listener) ? Find("security.inter.broker.protocol")! : listener,
+            (int)Number("replication.quota.window.num"),
+            TimeSpan.FromSeconds(Number("replication.quota.window.size.seconds")));
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Testing;
@@ -93,13 +94,73 @@ public sealed class Follower_sessions
         await TestCluster.UntilAsync("the leader knows how far its follower is", () => leader.Replica(First).FollowerEnd(Follower) == 1);
     }
 
+    [Fact]
+    public async Task A_fetch_wakes_when_a_throttle_lets_go_what_it_holds_back()
+    {
+        var clock = new FakeTimeProvider();
+        await using var leader = await StartAsync(clock, isFollowerInSync: false);
+        var pause = await ExceedAsync(leader);
+        var waiting = leader.FetchAsync(At(0, offset: 1), maxWaitMs: 60_000);
+        clock.Advance(pause - TimeSpan.FromMilliseconds(1));
+        Assert.False(waiting.IsCompleted);
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.False(Only(await waiting).Records.IsEmpty);
+    }
+
+    [Fact]
+    public async Task What_a_throttle_held_back_is_in_a_later_answer_though_nobody_names_it_again()
+    {
+        var clock = new FakeTimeProvider();
+        await using var leader = await StartAsync(clock, isFollowerInSync: false);
+        var pause = await ExceedAsync(leader);
+        Assert.Empty((await leader.FetchAsync(At(0, offset: 1))).Responses);
+        clock.Advance(pause - TimeSpan.FromMilliseconds(1));
+        Assert.Empty((await leader.FetchAsync()).Responses);
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.False(Only(await leader.FetchAsync()).Records.IsEmpty);
+        Assert.True(leader.IsLimitExceeded);
+    }
+
+    [Fact]
+    public async Task A_throttle_does_not_hold_up_who_is_in_sync()
+    {
+        await using var leader = await StartAsync(new FakeTimeProvider());
+        await ExceedAsync(leader);
+        Assert.False(Only(await leader.FetchAsync(At(0, offset: 1))).Records.IsEmpty);
+    }
+
+    [Fact]
+    public async Task A_throttle_does_not_hold_up_other_partitions()
+    {
+        await using var leader = await StartAsync(new FakeTimeProvider(), isFollowerInSync: false);
+        await ExceedAsync(leader);
+        await leader.AppendAsync(Second);
+        var answer = Only(await leader.FetchAsync(At(0, offset: 1), At(1)));
+        Assert.Equal((1, false), (answer.PartitionIndex, answer.Records.IsEmpty));
+    }
+
+    /// <summary>Has the follower fetch more than is allowed, and leaves as much for it.</summary>
+    /// <returns>How long it is too much.</returns>
+    private static async Task<TimeSpan> ExceedAsync(Leader leader)
+    {
+        await leader.LimitAsync(First, bytesPerSecond: 100);
+        await leader.AppendAsync(First, valueBytes: 500);
+        await leader.AppendAsync(First, valueBytes: 500);
+        await TestCluster.UntilAsync("all is committed, or waits for the follower", () => leader.Replica(First).Log.LogEndOffset == 2 && leader.Replica(First).HighWatermark == (leader.IsFollowerInSync ? 0 : 2));
+        var fetched = Only(await leader.FetchAsync(maxBytes: 1, At(0)));
+        Assert.True(leader.IsLimitExceeded);
+        return TimeSpan.FromMilliseconds(Math.Ceiling(fetched.Records.Length * 1000 / 100.0));
+    }
+
     private static FetchRequest.FetchPartition At(int partition, long offset = 0) => new() { Partition = partition, FetchOffset = offset, PartitionMaxBytes = 1 << 20 };
 
     private static FetchResponse.PartitionData Only(FetchResponse response) => Assert.Single(Assert.Single(response.Responses).Partitions);
 
-    private static async Task<Leader> StartAsync()
+    /// <param name="clock">What the leader measures time by; the system's where nothing is said.</param>
+    private static async Task<Leader> StartAsync(TimeProvider? clock = null, bool isFollowerInSync = true)
     {
-        var cluster = TestCluster.Start(partitions: 2, settings: ("replica.lag.time.max.ms", "100000"));
+        var cluster = TestCluster.Start(
+            partitions: 2, clockOfFirst: clock, settings: [("replica.lag.time.max.ms", "100000"), ("min.insync.replicas", isFollowerInSync ? "2" : "1")]);
         // Both partitions on one leader, and nobody else who follows it: the test is the follower.
         cluster.Controller.Elect(Second, 1);
         foreach (var partition in new[] { First, Second })
@@ -108,10 +169,19 @@ public sealed class Follower_sessions
         }
 
         cluster.Network.Isolate(1, [2, 3]);
-        return new Leader(cluster);
+        if (!isFollowerInSync)
+        {
+            foreach (var partition in new[] { First, Second })
+            {
+                cluster.Controller.Elect(partition, 1, unclean: true);
+                await TestCluster.UntilAsync("broker 1 leads alone", () => cluster.Nodes[1].Find(partition)!.Leadership.Epoch == cluster.Controller.Find(partition).LeaderEpoch);
+            }
+        }
+
+        return new Leader(cluster, isFollowerInSync);
     }
 
-    private sealed class Leader(TestCluster cluster) : IAsyncDisposable
+    private sealed class Leader(TestCluster cluster, bool isFollowerInSync) : IAsyncDisposable
     {
         private readonly TestNode _node = cluster.Nodes[1];
 
@@ -120,17 +190,30 @@ public sealed class Follower_sessions
         /// <summary>Instead of the epoch that the follower is registered with.</summary>
         public long? ClaimedEpoch { get; set; }
 
+        public bool IsFollowerInSync => isFollowerInSync;
+
+        public bool IsLimitExceeded => _node.Host.LeaderThrottle.Quota.IsExceeded;
+
         public Guid TopicId => Replica(First).Id.TopicId;
 
         public Replica Replica(TopicPartition partition) => _node.Find(partition)!;
 
-        public Task<AppendOutcome> AppendAsync(TopicPartition partition) => _node.AppendAsync(partition, Batches.Plain(), acks: 1);
+        public Task<AppendOutcome> AppendAsync(TopicPartition partition, int valueBytes = 10) => _node.AppendAsync(partition, Batches.Plain(valueBytes: valueBytes), acks: 1);
+
+        public Task LimitAsync(TopicPartition partition, int bytesPerSecond)
+        {
+            cluster.Controller.Configure(TestCluster.Topic, "leader.replication.throttled.replicas", $"{partition.Partition}:1");
+            cluster.Controller.ConfigureBroker(1, "leader.replication.throttled.rate", $"{bytesPerSecond}");
+            return TestCluster.UntilAsync("the limit is known", () => _node.Host.LeaderThrottle.Quota.BytesPerSecond == bytesPerSecond);
+        }
 
         public Task<FetchResponse> FetchAsync(params FetchRequest.FetchPartition[] named) => FetchAsync(1 << 20, 0, null, named);
 
         public Task<FetchResponse> FetchAsync(int maxBytes, params FetchRequest.FetchPartition[] named) => FetchAsync(maxBytes, 0, null, named);
 
         public Task<FetchResponse> FetchAsync(int maxWaitMs) => FetchAsync(1 << 20, maxWaitMs, null);
+
+        public Task<FetchResponse> FetchAsync(FetchRequest.FetchPartition named, int maxWaitMs) => FetchAsync(1 << 20, maxWaitMs, null, named);
 
         public Task<FetchResponse> FetchAsync(FetchRequest.ForgottenTopic forgotten) => FetchAsync(1 << 20, 0, forgotten);
 

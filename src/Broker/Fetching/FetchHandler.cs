@@ -57,7 +57,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
         {
             using (scope)
             {
-                return Answer(Respond(plan, result, context));
+                return Answer(Respond(plan, result, context, limits));
             }
         }
 
@@ -80,11 +80,13 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             var more = IsEnough(request, plan, result) ? plan.Ready?.Gathering.Left(result, out wakes) ?? TimeSpan.Zero : left;
             if (more <= TimeSpan.Zero || left <= TimeSpan.Zero || context.Connection.Closed.IsCancellationRequested)
             {
-                return Respond(plan, result, context);
+                return Respond(plan, result, context, limits);
             }
 
             result.Dispose();
-            var pause = more < left ? more : left;
+            // What a throttle holds back is looked at when it may go, and not in a pause that is about to end in an answer.
+            var pause = wakes && result.LookAgainIn < more ? result.LookAgainIn : more;
+            pause = pause < left ? pause : left;
             await (wakes ? WokenOrLateAsync(scope.News, pause, context.Connection.Closed) : LateAsync(pause, context.Connection.Closed));
         }
     }
@@ -100,7 +102,7 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
-            // Both end the wait, and the caller looks once more and answers with what there is.
+            // Both end the wait, and the caller looks once more.
             return;
         }
     }
@@ -109,8 +111,13 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
         // A connection that closes ends the pause, and the caller looks whether it has.
         await Task.Delay(pause, broker.Time, closed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    private FetchResponse Respond(FetchPlan plan, FetchReadResult result, RequestContext context)
+    private FetchResponse Respond(FetchPlan plan, FetchReadResult result, RequestContext context, in FetchLimits limits)
     {
+        if (limits.Follower is not null)
+        {
+            _reader.CountSent(result);
+        }
+
         var response = new FetchResponse { SessionId = plan.SessionId };
         FetchResponse.FetchableTopicResponse? topic = null;
         foreach (var (state, data) in result.Partitions)
@@ -209,6 +216,9 @@ public sealed class FetchReadResult : IDisposable
 
     /// <summary>A follower is to hear at once of a high watermark that moved: it may have to lead from there.</summary>
     public bool HasNews { get; set; }
+
+    /// <summary>When a throttle that holds something back may let it go; the largest value where none does.</summary>
+    public TimeSpan LookAgainIn { get; set; } = TimeSpan.MaxValue;
 
     public void Dispose()
     {

@@ -29,6 +29,11 @@ public sealed class FetchReader(BrokerContext broker)
             result.HasErrors |= data.DivergingEpoch.Epoch >= 0;
             result.HasBetter |= data.PreferredReadReplica >= 0;
             result.HasNews |= limits.Follower is not null && !state.KnowsHighWatermark(data.HighWatermark);
+            if (state.HeldBackFor > TimeSpan.Zero && state.HeldBackFor < result.LookAgainIn)
+            {
+                result.LookAgainIn = state.HeldBackFor;
+            }
+
             result.Bytes += data.Records.Length;
             left = Math.Max(0, left - data.Records.Length);
             result.Partitions.Add((state, data));
@@ -52,6 +57,15 @@ public sealed class FetchReader(BrokerContext broker)
         return replicas;
     }
 
+    /// <summary>An answer goes to a follower: what it has of throttled partitions counts.</summary>
+    public void CountSent(FetchReadResult result)
+    {
+        foreach (var (state, data) in result.Partitions.Where(one => !one.Data.Records.IsEmpty))
+        {
+            broker.Replicas.LeaderThrottle.Record(PartitionOf(state), data.Records.Length);
+        }
+    }
+
     private ErrorCode TryReadPartition(
         FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch, bool isFirstLook)
     {
@@ -69,7 +83,7 @@ public sealed class FetchReader(BrokerContext broker)
     private ErrorCode ReadPartition(
         FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch, bool isFirstLook)
     {
-        state.IsSettled = false;
+        (state.IsSettled, state.HeldBackFor) = (false, TimeSpan.Zero);
         if (Locate(state, limits, out var replica) is var error and not ErrorCode.None)
         {
             if (error is not (ErrorCode.UnknownTopicOrPartition or ErrorCode.UnknownTopicId))
@@ -121,6 +135,16 @@ public sealed class FetchReader(BrokerContext broker)
         {
             data.PreferredReadReplica = closer;
             return ErrorCode.None;
+        }
+
+        // Whoever has all that is committed may be in sync before the metadata says so, and the high watermark waits for it.
+        if (limits.Follower is not null && !isInSync && state.FetchOffset < highWatermark)
+        {
+            state.HeldBackFor = broker.Replicas.LeaderThrottle.PauseOf(replica.TopicPartition);
+            if (state.HeldBackFor > TimeSpan.Zero)
+            {
+                return ErrorCode.None;
+            }
         }
 
         var end = limits.Follower is not null ? log.LogEndOffset : limits.Committed ? lastStable : highWatermark;

@@ -29,7 +29,7 @@ public sealed class DescribeConfigsHandler(BrokerContext broker) : ApiHandler<De
         {
             { Type: ConfigResourceType.Topic } => SettingTable.Topic.All.Select(definition => broker.Configs.Topic(image, target.Name, definition)),
             { Name: "" } => image.ConfigOf(ConfigResource.AllBrokers).Select(config => DefaultOfAllBrokers(config.Key, config.Value)),
-            _ => SettingTable.Broker.All.Select(definition => broker.Configs.Broker(image, definition)),
+            _ => SettingTable.Broker.All.Concat(Temporary(image, target)).Select(definition => broker.Configs.Broker(image, definition)),
         };
         result.Configs.AddRange(configs
             .Where(config => resource.ConfigurationKeys is null || resource.ConfigurationKeys.Contains(config.Definition.Name))
@@ -50,8 +50,11 @@ public sealed class DescribeConfigsHandler(BrokerContext broker) : ApiHandler<De
         _ => (ErrorCode.InvalidRequest, $"Unsupported resource type: {(sbyte)target.Type}"),
     };
 
+    private static IEnumerable<SettingDefinition> Temporary(MetadataImage image, ConfigResource target) =>
+        image.ConfigOf(target).Keys.Union(image.ConfigOf(ConfigResource.AllBrokers).Keys).Where(DynamicBrokerSettings.IsTemporary).Select(name => DynamicBrokerSettings.Find(name)!);
+
     private static ResolvedConfig DefaultOfAllBrokers(string name, string value) => new(
-        SettingTable.Broker.Find(name)!,
+        DynamicBrokerSettings.Find(name)!,
         value,
         ConfigSource.DynamicDefaultBroker,
         [new ConfigSynonym(name, value, ConfigSource.DynamicDefaultBroker)]);

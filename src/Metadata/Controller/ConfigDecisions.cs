@@ -163,14 +163,13 @@ public static class AlterConfigsDecision
 
     private static string? Apply(ConfigResource target, Change change, ImmutableSortedDictionary<string, string>.Builder altered)
     {
-        var table = target.Type == ConfigResourceType.Topic ? SettingTable.Topic : SettingTable.Broker;
         if (change.Operation == Operation.Delete)
         {
             altered.Remove(change.Name);
             return null;
         }
 
-        if (table.Find(change.Name) is not { } definition)
+        if ((target.Type == ConfigResourceType.Topic ? SettingTable.Topic.Find(change.Name) : DynamicBrokerSettings.Find(change.Name)) is not { } definition)
         {
             return $"Unknown {(target.Type == ConfigResourceType.Topic ? "topic" : "broker")} config name: {change.Name}";
         }

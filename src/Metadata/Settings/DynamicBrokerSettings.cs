@@ -2,14 +2,26 @@ using System.Collections.Frozen;
 
 namespace Milena.Metadata.Settings;
 
-/// <summary>The broker settings that take effect without a restart: the defaults behind topic settings, and the connection limits.</summary>
+/// <summary>The broker settings that take effect without a restart: the defaults behind topic settings, the connection limits, and the limits of replication.</summary>
 public static class DynamicBrokerSettings
 {
+    /// <summary>Those that no configuration file has, as in Kafka: somebody sets them for a while, and takes them back (KIP-73, KIP-113).</summary>
+    private static readonly FrozenDictionary<string, SettingDefinition> Only =
+        new[] { "leader.replication.throttled.rate", "follower.replication.throttled.rate", "replica.alter.log.dirs.io.max.bytes.per.second" }
+            .ToFrozenDictionary(name => name, name => new SettingDefinition(name, SettingType.Long, "9223372036854775807", "0..", []));
+
     private static readonly FrozenSet<string> Names = SettingTable.Topic.All
         .Where(definition => definition.BrokerSynonyms.Count > 0)
         .Select(definition => definition.BrokerSynonyms[0])
         .Concat(["max.connections", "max.connections.per.ip", "max.connections.per.ip.overrides", "max.connection.creation.rate"])
+        .Concat(Only.Keys)
         .ToFrozenSet();
 
     public static bool Contains(string name) => Names.Contains(name);
+
+    /// <summary>Any setting of a broker, be it in its configuration or only set while it runs.</summary>
+    public static SettingDefinition? Find(string name) => SettingTable.Broker.Find(name) ?? Only.GetValueOrDefault(name);
+
+    /// <summary>Whether it is told of only where it is set.</summary>
+    public static bool IsTemporary(string name) => Only.ContainsKey(name);
 }

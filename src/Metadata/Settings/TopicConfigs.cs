@@ -59,13 +59,13 @@ public sealed class ConfigResolver(StaticSettings settings, int brokerId)
     }
 
     /// <summary>The value of this broker's setting in force now, null where it has none.</summary>
-    public string? BrokerValue(MetadataImage image, string name) => Broker(image, SettingTable.Broker.Find(name)!).Value;
+    public string? BrokerValue(MetadataImage image, string name) => Broker(image, DynamicBrokerSettings.Find(name)!).Value;
 
     /// <summary>What is told of a setting's layers: those of its family by source, from the first one that bears its own name on, as in Kafka.</summary>
     private List<ConfigSynonym> BrokerSynonyms(MetadataImage image, string name)
     {
         var family = Families.GetValueOrDefault(name) ?? [name];
-        var defaults = family.Select(member => new ConfigSynonym(member, SettingTable.Broker.Find(member)!.Default, ConfigSource.Default)).Where(one => one.Value is not null);
+        var defaults = family.Select(member => new ConfigSynonym(member, DynamicBrokerSettings.Find(member)!.Default, ConfigSource.Default)).Where(one => one.Value is not null);
         return [.. family.SelectMany(member => BrokerLayers(image, member)).OrderBy(layer => layer.Source).Concat(defaults).SkipWhile(layer => layer.Name != name)];
     }
 

@@ -13,8 +13,6 @@ public static class TopicSettingRules
         ["remote.log.delete.on.disable"] = "false",
         ["local.retention.ms"] = "-2",
         ["local.retention.bytes"] = "-2",
-        ["leader.replication.throttled.replicas"] = "",
-        ["follower.replication.throttled.replicas"] = "",
     };
 
     /// <returns>Null when the setting may be made, else what is wrong with it.</returns>

@@ -1,14 +1,18 @@
 namespace Milena.Replication;
 
-/// <summary>What a fetcher fetches: all its partitions, those of them that the leader has to be told of, and those that pause.</summary>
+/// <summary>What a fetcher fetches: all its partitions, those of them that the leader has to be told of, those that pause, and those that a throttle holds back.</summary>
 /// <remarks>Safe for several threads: replicas enter and leave while the fetcher works. What one round costs depends on what changed, not on how many there are.</remarks>
-internal sealed class FollowedPartitions(TimeProvider time)
+internal sealed class FollowedPartitions(TimeProvider time, ReplicationThrottle throttle)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<FollowedKey, FollowedPartition> _all = [];
     private readonly HashSet<FollowedKey> _changed = [];
     private readonly HashSet<FollowedKey> _gone = [];
     private readonly HashSet<FollowedKey> _paused = [];
+    private readonly HashSet<FollowedKey> _behind = [];
+
+    // Those of the ones behind that are not fetched now. None of them pauses.
+    private readonly HashSet<FollowedKey> _heldBack = [];
     private TaskCompletionSource _added = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Add(FollowedPartition followed)
@@ -16,7 +20,12 @@ internal sealed class FollowedPartitions(TimeProvider time)
         lock (_gate)
         {
             _all[followed.Key] = followed;
-            _paused.Remove(followed.Key);
+            Forget(followed.Key);
+            if (followed.IsBehind)
+            {
+                _behind.Add(followed.Key);
+            }
+
             Change(followed.Key);
             _added.TrySetResult();
         }
@@ -31,7 +40,7 @@ internal sealed class FollowedPartitions(TimeProvider time)
             if (_all.TryGetValue(key, out var followed) && ReferenceEquals(followed.Replica, replica))
             {
                 _all.Remove(key);
-                _paused.Remove(key);
+                Forget(key);
                 Go(key);
             }
 
@@ -48,6 +57,35 @@ internal sealed class FollowedPartitions(TimeProvider time)
             {
                 Change(followed.Key);
             }
+        }
+    }
+
+    /// <summary>The leader has committed so much.</summary>
+    public void Told(FollowedPartition followed, long highWatermark)
+    {
+        var isBehind = followed.Position.Offset < highWatermark;
+        if (followed.IsBehind == isBehind)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            followed.IsBehind = isBehind;
+            if (IsHere(followed))
+            {
+                _ = isBehind ? _behind.Add(followed.Key) : _behind.Remove(followed.Key);
+            }
+        }
+    }
+
+    /// <summary>Whatever the throttle holds back may be fetched again, unless the next round finds otherwise.</summary>
+    public void Release()
+    {
+        lock (_gate)
+        {
+            LetGo();
+            _added.TrySetResult();
         }
     }
 
@@ -75,14 +113,15 @@ internal sealed class FollowedPartitions(TimeProvider time)
                 _added = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             }
 
-            var untilNext = Resume();
-            if (_all.Count == _paused.Count)
+            var (untilDue, untilAllowed) = (Resume(), Throttle());
+            var untilNext = untilDue < untilAllowed ? untilDue : untilAllowed;
+            if (_all.Count == _paused.Count + _heldBack.Count)
             {
                 // Nothing is asked, so nothing is told.
                 return new FetcherRound([], [], IsIdle: true, _added.Task, untilNext);
             }
 
-            var named = all ? _all.Keys.Where(key => !_paused.Contains(key)) : _changed;
+            var named = all ? _all.Keys.Where(key => !_paused.Contains(key) && !_heldBack.Contains(key)) : _changed;
             var round = new FetcherRound([.. named.Select(key => _all[key])], [.. _gone], IsIdle: false, _added.Task, untilNext);
             _changed.Clear();
             _gone.Clear();
@@ -116,6 +155,51 @@ internal sealed class FollowedPartitions(TimeProvider time)
         return untilNext;
     }
 
+    /// <summary>Lets all go that is held back, or holds all back that has to wait.</summary>
+    /// <returns>How long until it may go; the largest value where nothing is held back.</returns>
+    private TimeSpan Throttle()
+    {
+        if (_behind.Count + _heldBack.Count == 0)
+        {
+            return TimeSpan.MaxValue;
+        }
+
+        var pause = throttle.Quota.Pause;
+        if (pause == TimeSpan.Zero)
+        {
+            LetGo();
+            return TimeSpan.MaxValue;
+        }
+
+        foreach (var key in _behind.Where(key => !_paused.Contains(key) && throttle.Counts(_all[key].Replica.TopicPartition)).ToList())
+        {
+            _behind.Remove(key);
+            _heldBack.Add(key);
+            Go(key);
+        }
+
+        return _heldBack.Count > 0 ? pause : TimeSpan.MaxValue;
+    }
+
+    private void LetGo()
+    {
+        // The leader serves them in the order in which it is told of them, and may not get through before the limit is reached again.
+        foreach (var key in _heldBack.OrderBy(key => _all[key].ServedAt))
+        {
+            _behind.Add(key);
+            Change(key);
+        }
+
+        _heldBack.Clear();
+    }
+
+    private void Forget(FollowedKey key)
+    {
+        _paused.Remove(key);
+        _behind.Remove(key);
+        _heldBack.Remove(key);
+    }
+
     private bool IsHere(FollowedPartition followed) => _all.TryGetValue(followed.Key, out var here) && ReferenceEquals(here, followed);
 
     private void Change(FollowedKey key)
@@ -134,8 +218,8 @@ internal sealed class FollowedPartitions(TimeProvider time)
 /// <summary>One round of a fetcher.</summary>
 /// <param name="Changed">What the leader has to be told of.</param>
 /// <param name="Gone">What it has to forget.</param>
-/// <param name="IsIdle">There is nothing to fetch: all that there is pauses.</param>
-/// <param name="Added">Completes when a partition comes.</param>
-/// <param name="UntilNext">How long until one that pauses is due; the largest value where none does.</param>
+/// <param name="IsIdle">There is nothing to fetch: all that there is pauses or is held back.</param>
+/// <param name="Added">Completes when a partition comes, or the throttle is another one.</param>
+/// <param name="UntilNext">How long until one that is left out is due; the largest value where none is.</param>
 internal readonly record struct FetcherRound(
     IReadOnlyList<FollowedPartition> Changed, IReadOnlyList<FollowedKey> Gone, bool IsIdle, Task Added, TimeSpan UntilNext);

@@ -10,7 +10,8 @@ internal readonly record struct FollowedKey(Guid TopicId, int Partition)
 }
 
 /// <summary>One partition in a fetcher's hands.</summary>
-internal sealed class FollowedPartition(Replica replica, FetchPosition position)
+/// <param name="isInSync">As the metadata says.</param>
+internal sealed class FollowedPartition(Replica replica, FetchPosition position, bool isInSync)
 {
     public Replica Replica { get; } = replica;
 
@@ -20,6 +21,12 @@ internal sealed class FollowedPartition(Replica replica, FetchPosition position)
 
     /// <summary>Not to be fetched before; a timestamp of the fetcher's clock.</summary>
     public long DueAt { get; set; }
+
+    /// <summary>It lacks something that its leader had committed when it last answered; before that, it is not in sync.</summary>
+    public bool IsBehind { get; set; } = !isInSync;
+
+    /// <summary>When it last got records; a timestamp of the fetcher's clock.</summary>
+    public long ServedAt { get; set; }
 
     /// <summary>Errors since the last success: pauses grow with them.</summary>
     public int Failures { get; set; }

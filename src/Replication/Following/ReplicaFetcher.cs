@@ -28,16 +28,19 @@ internal sealed class ReplicaFetcher
 
     public ReplicaFetcher(int leader, FetcherContext context)
     {
-        (Leader, _context, _partitions) = (leader, context, new FollowedPartitions(context.Time));
+        (Leader, _context, _partitions) = (leader, context, new FollowedPartitions(context.Time, context.Throttle));
         _ = Task.Run(RunAsync);
     }
 
     public int Leader { get; }
 
-    public void Add(Replica replica, FetchPosition position) => _partitions.Add(new FollowedPartition(replica, position));
+    public void Add(Replica replica, FetchPosition position, bool isInSync) => _partitions.Add(new FollowedPartition(replica, position, isInSync));
 
     /// <returns>True when no partition is left.</returns>
     public bool Remove(Replica replica) => _partitions.Remove(replica);
+
+    /// <summary>What the throttle holds back is looked at anew: it holds back something else now.</summary>
+    public void ThrottleChanged() => _partitions.Release();
 
     public void Stop() => _stopped.Cancel();
 
@@ -150,7 +153,7 @@ internal sealed class ReplicaFetcher
 
     private async Task TakeAsync(FetchResponse response, ILeaderConnection connection)
     {
-        var steps = new List<(FollowedPartition Followed, Task<FollowResult> Step)>();
+        var steps = new List<(FollowedPartition Followed, long HighWatermark, Task<FollowResult> Step)>();
         var outOfRange = new List<Told>();
         foreach (var topic in response.Responses)
         {
@@ -171,19 +174,30 @@ internal sealed class ReplicaFetcher
                 }
                 else
                 {
-                    steps.Add((told.Followed, Bring(told, data)));
+                    Count(told.Followed, data.Records.Length);
+                    steps.Add((told.Followed, data.HighWatermark, Bring(told, data)));
                 }
             }
         }
 
-        foreach (var (followed, step) in steps)
+        foreach (var (followed, highWatermark, step) in steps)
         {
             await GoOnAsync(followed, step).ConfigureAwait(false);
+            _partitions.Told(followed, highWatermark);
         }
 
         foreach (var told in outOfRange)
         {
             await FindStartAsync(told, connection).ConfigureAwait(false);
+        }
+    }
+
+    private void Count(FollowedPartition followed, int bytes)
+    {
+        if (bytes > 0)
+        {
+            followed.ServedAt = _context.Time.GetTimestamp();
+            _context.Throttle.Record(followed.Replica.TopicPartition, bytes);
         }
     }
 

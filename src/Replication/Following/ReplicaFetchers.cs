@@ -6,7 +6,7 @@ namespace Milena.Replication;
 /// <summary>What fetchers need of their broker.</summary>
 /// <param name="Broker">The committed registration of a broker.</param>
 internal sealed record FetcherContext(
-    int BrokerId, ReplicationSettings Settings, ILeaderConnector Connector, Func<int, BrokerRegistration?> Broker, TimeProvider Time, ILogger Logger);
+    int BrokerId, ReplicationSettings Settings, ILeaderConnector Connector, Func<int, BrokerRegistration?> Broker, ReplicationThrottle Throttle, TimeProvider Time, ILogger Logger);
 
 /// <summary>The fetchers of this broker, one for each leader that it follows, and which replica is in whose hands.</summary>
 /// <remarks>Safe for several threads. Replica actors enter and leave; they never wait for a fetcher.</remarks>
@@ -18,7 +18,8 @@ internal sealed class ReplicaFetchers(FetcherContext context) : IDisposable
     private bool _disposed;
 
     /// <summary>The replica follows that leader from a position; whatever it followed before, it does no longer.</summary>
-    public void Follow(Replica replica, int leader, FetchPosition position)
+    /// <param name="isInSync">As the metadata says.</param>
+    public void Follow(Replica replica, int leader, FetchPosition position, bool isInSync)
     {
         lock (_gate)
         {
@@ -34,7 +35,7 @@ internal sealed class ReplicaFetchers(FetcherContext context) : IDisposable
             }
 
             _following.Add(replica, fetcher);
-            fetcher.Add(replica, position);
+            fetcher.Add(replica, position, isInSync);
         }
     }
 
@@ -43,6 +44,18 @@ internal sealed class ReplicaFetchers(FetcherContext context) : IDisposable
         lock (_gate)
         {
             Remove(replica);
+        }
+    }
+
+    /// <summary>The throttle of what is fetched has other limits, or is for other replicas.</summary>
+    public void ThrottleChanged()
+    {
+        lock (_gate)
+        {
+            foreach (var fetcher in _byLeader.Values)
+            {
+                fetcher.ThrottleChanged();
+            }
         }
     }
 

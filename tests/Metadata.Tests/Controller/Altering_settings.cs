@@ -1,5 +1,6 @@
 using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
+using Milena.Metadata.Settings;
 using Milena.Model;
 using Milena.Protocol;
 
@@ -122,6 +123,20 @@ public sealed class Altering_settings
         // The older form would take away what it does not name.
         var replacing = new AlterConfigsRequest { Resources = [new() { ResourceType = (sbyte)ConfigResourceType.Broker, ResourceName = "", Configs = [] }] };
         Assert.Equal(ErrorCode.InvalidConfig, ((AlterConfigsResponse)AlterConfigsDecision.Decide(image, replacing, Decisions.Context()).Response).Responses[0].ErrorCode);
+    }
+
+    [Theory]
+    [InlineData("leader.replication.throttled.rate")]
+    [InlineData("follower.replication.throttled.rate")]
+    [InlineData("replica.alter.log.dirs.io.max.bytes.per.second")]
+    public void A_limit_of_replication_is_set_while_a_broker_runs_and_taken_back(string name)
+    {
+        Assert.NotNull(StaticSettings.Check(name, "1000"));
+        Assert.Equal(ErrorCode.InvalidRequest, Alter(ConfigResource.Broker(1), (name, Set, "-1")).Error);
+        var (error, image) = Alter(ConfigResource.Broker(1), (name, Set, "1000"));
+        Assert.Equal((ErrorCode.None, "1000"), (error, new ConfigResolver(StaticSettings.Defaults, 1).BrokerValue(image, name)));
+        Assert.Equal(long.MaxValue.ToString(System.Globalization.CultureInfo.InvariantCulture), new ConfigResolver(StaticSettings.Defaults, 2).BrokerValue(image, name));
+        Assert.Equal(ErrorCode.None, Error(AlterConfigsDecision.Decide(image, Request(ConfigResource.Broker(1), (name, Delete, null)), Decisions.Context())));
     }
 
     [Fact]

@@ -19,6 +19,9 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>How many log directories each broker has from its next start on.</summary>
     public int Directories { get; set; } = 1;
 
+    /// <summary>What a broker measures time by from its next start on; by the system's clock where there is none.</summary>
+    public Dictionary<int, TimeProvider> Clocks { get; } = [];
+
     public TestCluster(int seed = 1, Action<TestNode>? prepare = null, params (string Name, string Value)[] settings)
     {
         (_seed, _prepare) = (seed, prepare);
@@ -55,10 +58,16 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>Three brokers, and one topic on all of them whose partitions are led in turn.</summary>
     /// <param name="directories">How many log directories each broker has.</param>
+    /// <param name="clockOfFirst">What broker 1 measures time by.</param>
     public static TestCluster Start(
-        int partitions = 1, int seed = 1, Action<TestNode>? prepare = null, int directories = 1, params (string Name, string Value)[] settings)
+        int partitions = 1, int seed = 1, Action<TestNode>? prepare = null, int directories = 1, TimeProvider? clockOfFirst = null, params (string Name, string Value)[] settings)
     {
         var cluster = new TestCluster(seed, prepare, settings) { Directories = directories };
+        if (clockOfFirst is not null)
+        {
+            cluster.Clocks[1] = clockOfFirst;
+        }
+
         foreach (var id in Ids)
         {
             cluster.StartNode(id);
@@ -68,7 +77,8 @@ internal sealed class TestCluster : IAsyncDisposable
         return cluster;
     }
 
-    public TestNode StartNode(int id) => Nodes[id] = TestNode.Start(id, _disks[id], _seed + (100 * _starts++), Controller, Network, Settings, _prepare, Directories);
+    public TestNode StartNode(int id) =>
+        Nodes[id] = TestNode.Start(id, _disks[id], _seed + (100 * _starts++), Controller, Network, Settings, _prepare, Directories, Clocks.GetValueOrDefault(id));
 
     public FaultyDisk DiskOf(int id) => _disks[id];
 

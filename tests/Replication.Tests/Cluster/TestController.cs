@@ -48,6 +48,9 @@ internal sealed class TestController
     public void Configure(string topic, string name, string value) =>
         Commit([new ConfigRecord { ResourceType = (sbyte)ConfigResourceType.Topic, ResourceName = topic, Name = name, Value = value }]);
 
+    public void ConfigureBroker(int broker, string name, string value) =>
+        Commit([new ConfigRecord { ResourceType = (sbyte)ConfigResourceType.Broker, ResourceName = ConfigResource.Broker(broker).Name, Name = name, Value = value }]);
+
     public void DeleteTopic(string name) => Commit([new RemoveTopicRecord { TopicId = Image.FindTopic(name)!.Id }]);
 
     public void Reassign(TopicPartition partition, int[] replicas) =>

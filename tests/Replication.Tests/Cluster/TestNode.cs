@@ -39,13 +39,13 @@ internal sealed class TestNode : IAsyncDisposable
     /// <summary>Never, within a test: what a follower has to hear of must reach it without being looked for.</summary>
     private static readonly TimeSpan LookAtAll = TimeSpan.FromHours(1);
 
-    /// <summary>As a node's own.</summary>
+    /// <summary>As a node's own. By a clock that stands still nothing would come of such a pause, so there is none.</summary>
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(8);
 
     private readonly LogDirectories _directories = new();
     private readonly ActorSystem _system;
 
-    private TestNode(int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings, int directories)
+    private TestNode(int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings, int directories, TimeProvider time)
     {
         Id = id;
         var environment = new LogEnvironment(disk, TimeProvider.System, new Random(seed), _directories);
@@ -64,13 +64,13 @@ internal sealed class TestNode : IAsyncDisposable
         _directories.Failed += (_, _) => _ = Task.Run(() => controller.DirectoriesFailed(id, _directories.OfflineIds));
         var configs = new ConfigResolver(settings, id);
         Host = new ReplicaHost(
-            id, _directories, Metadata, configs, new Link(id, controller, network), network.ConnectorOf(id), TimeProvider.System, Said);
+            id, _directories, Metadata, configs, new Link(id, controller, network), network.ConnectorOf(id), time, Said);
         _system = ActorSystem.Create($"node-{id}", Akka);
         Said.Hear(_system);
         ReplicaHostExtension.Install(_system, Host);
-        Context = new BrokerContext(id, "cluster", settings, configs, Metadata, new ControllerClient(), Host, TimeProvider.System, NullLoggerFactory.Instance);
+        Context = new BrokerContext(id, "cluster", settings, configs, Metadata, new ControllerClient(), Host, time, NullLoggerFactory.Instance);
         Dispatcher = new RequestDispatcher(
-            [new FetchHandler(Context, new FetchSessions(100, LookAtAll, Gather, TimeProvider.System, new Random(seed))), new ListOffsetsHandler(Context), new ProduceHandler(Context)]);
+            [new FetchHandler(Context, new FetchSessions(100, LookAtAll, time == TimeProvider.System ? Gather : TimeSpan.Zero, time, new Random(seed))), new ListOffsetsHandler(Context), new ProduceHandler(Context)]);
     }
 
     public int Id { get; }
@@ -88,10 +88,19 @@ internal sealed class TestNode : IAsyncDisposable
     /// <summary>The first log directory is 1.</summary>
     public static string PathOf(int directory) => Path.GetFullPath(directory == 1 ? "/data" : $"/data{directory}");
 
+    /// <param name="time">What it measures time by; the system's where nothing is said. Its logs go by the system's in any case.</param>
     public static TestNode Start(
-        int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings, Action<TestNode>? prepare = null, int directories = 1)
+        int id,
+        FaultyDisk disk,
+        int seed,
+        TestController controller,
+        TestNetwork network,
+        StaticSettings settings,
+        Action<TestNode>? prepare = null,
+        int directories = 1,
+        TimeProvider? time = null)
     {
-        var node = new TestNode(id, disk, seed, controller, network, settings, directories);
+        var node = new TestNode(id, disk, seed, controller, network, settings, directories, time ?? TimeProvider.System);
         prepare?.Invoke(node);
         controller.Register(id, node.Metadata, node._directories.OnlineIds);
         node.Host.LoadLogs(1);
