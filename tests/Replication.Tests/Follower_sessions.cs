@@ -47,6 +47,21 @@ public sealed class Follower_sessions
     }
 
     [Fact]
+    public async Task Partitions_whose_follower_is_not_in_sync_are_served_in_turn()
+    {
+        await using var leader = await StartAsync(isFollowerInSync: false);
+        foreach (var partition in new[] { First, Second, First, Second })
+        {
+            await leader.AppendAsync(partition);
+        }
+
+        var first = Served(await leader.FetchAsync(maxBytes: 1, At(0), At(1)));
+        var second = Served(await leader.FetchAsync(maxBytes: 1, At(first, offset: 1)));
+        var third = Served(await leader.FetchAsync(maxBytes: 1, At(second, offset: 1)));
+        Assert.Equal([0, 1, 0], [first, second, third]);
+    }
+
+    [Fact]
     public async Task What_a_forgotten_partition_asked_is_not_answered_to_the_one_that_comes_back()
     {
         await using var leader = await StartAsync();
@@ -153,6 +168,8 @@ public sealed class Follower_sessions
     }
 
     private static FetchRequest.FetchPartition At(int partition, long offset = 0) => new() { Partition = partition, FetchOffset = offset, PartitionMaxBytes = 1 << 20 };
+
+    private static int Served(FetchResponse response) => Assert.Single(response.Responses[0].Partitions, one => !one.Records.IsEmpty).PartitionIndex;
 
     private static FetchResponse.PartitionData Only(FetchResponse response) => Assert.Single(Assert.Single(response.Responses).Partitions);
 

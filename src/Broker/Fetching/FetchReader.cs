@@ -83,7 +83,7 @@ public sealed class FetchReader(BrokerContext broker)
     private ErrorCode ReadPartition(
         FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch, bool isFirstLook)
     {
-        (state.IsSettled, state.HeldBackFor) = (false, TimeSpan.Zero);
+        (state.IsSettled, state.IsServed, state.HeldBackFor) = (false, false, TimeSpan.Zero);
         if (Locate(state, limits, out var replica) is var error and not ErrorCode.None)
         {
             if (error is not (ErrorCode.UnknownTopicOrPartition or ErrorCode.UnknownTopicId))
@@ -175,7 +175,8 @@ public sealed class FetchReader(BrokerContext broker)
         }
 
         // One that is out of sync may be let in by what nobody tells this partition of: its broker is unfenced, a refusal is over.
-        state.IsSettled = isInSync && (!data.Records.IsEmpty || state.FetchOffset >= end);
+        state.IsServed = !data.Records.IsEmpty;
+        state.IsSettled = isInSync && (state.IsServed || state.FetchOffset >= end);
         return ErrorCode.None;
     }
 

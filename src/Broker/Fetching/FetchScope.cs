@@ -79,12 +79,10 @@ internal sealed class PartitionsWithNews(ReadyPartitions ready) : IFetchScope
 
     public void Dispose()
     {
-        foreach (var partition in _partitions)
+        // Who was served goes last: one that is far behind must not take all there is from those behind it, fetch after fetch.
+        foreach (var partition in _partitions.Where(partition => !partition.IsSettled).OrderBy(partition => partition.IsServed))
         {
-            if (!partition.IsSettled)
-            {
-                ready.Add(partition);
-            }
+            ready.Add(partition);
         }
     }
 }

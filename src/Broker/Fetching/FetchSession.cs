@@ -25,6 +25,9 @@ public sealed class FetchPartitionState(FetchPartitionKey key)
     /// <summary>In a follower's session: the last look found nothing that a later one would have to look for unasked.</summary>
     public bool IsSettled { get; set; }
 
+    /// <summary>In a follower's session: the last look found records to send.</summary>
+    public bool IsServed { get; set; }
+
     /// <summary>How long it has to wait from the last look on, because its leader's throttle holds it back; zero where it does not.</summary>
     public TimeSpan HeldBackFor { get; set; }
 
