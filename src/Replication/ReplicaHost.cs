@@ -109,6 +109,7 @@ public sealed class ReplicaHost : IDisposable
     {
         LeaderThrottle.Follow(image, _configs);
         FollowerThrottle.Follow(image, _configs);
+        Moves.Quota.BytesPerSecond = long.Parse(_configs.BrokerValue(image, "replica.alter.log.dirs.io.max.bytes.per.second")!, CultureInfo.InvariantCulture);
         Fetchers.ThrottleChanged();
     }
 

@@ -15,6 +15,8 @@ namespace Milena.Replication;
 /// <param name="ListenerName">On which followers reach their leaders.</param>
 /// <param name="QuotaWindows"><c>replication.quota.window.num</c>: over so many of them the rate of throttled replication is measured.</param>
 /// <param name="QuotaWindow"><c>replication.quota.window.size.seconds</c>.</param>
+/// <param name="MoveQuotaWindows"><c>alter.log.dirs.replication.quota.window.num</c>: the same for moves between log directories.</param>
+/// <param name="MoveQuotaWindow"><c>alter.log.dirs.replication.quota.window.size.seconds</c>.</param>
 public sealed record ReplicationSettings(
     TimeSpan MaxLag,
     int MaxBytesPerPartition,
@@ -25,7 +27,9 @@ public sealed record ReplicationSettings(
     TimeSpan SocketTimeout,
     string ListenerName,
     int QuotaWindows,
-    TimeSpan QuotaWindow)
+    TimeSpan QuotaWindow,
+    int MoveQuotaWindows,
+    TimeSpan MoveQuotaWindow)
 {
     public static ReplicationSettings From(ConfigResolver configs)
     {
@@ -43,6 +47,8 @@ public sealed record ReplicationSettings(
             Ms("replica.socket.timeout.ms"),
             string.IsNullOrEmpty(listener) ? Find("security.inter.broker.protocol")! : listener,
             (int)Number("replication.quota.window.num"),
-            TimeSpan.FromSeconds(Number("replication.quota.window.size.seconds")));
+            TimeSpan.FromSeconds(Number("replication.quota.window.size.seconds")),
+            (int)Number("alter.log.dirs.replication.quota.window.num"),
+            TimeSpan.FromSeconds(Number("alter.log.dirs.replication.quota.window.size.seconds")));
     }
 }

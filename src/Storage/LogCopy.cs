@@ -13,6 +13,9 @@ public sealed class LogCopy(Log source, Log target)
     /// <summary>Offsets that the target lacks.</summary>
     public long Lag => Math.Max(0, source.LogEndOffset - Math.Max(target.LogEndOffset, source.LogStartOffset));
 
+    /// <summary>How much was copied, in bytes.</summary>
+    public long Copied { get; private set; }
+
     /// <summary>Whether everything in <paramref name="log"/> is in <paramref name="other"/> too, as far as that one still begins so early.</summary>
     public static bool IsPartOf(Log log, Log other) => log.LogEndOffset == log.LogStartOffset
         || (log.LeaderEpochs.Latest is { } epoch && other.EndOffsetForEpoch(epoch) is var end && end.Epoch == epoch && end.EndOffset >= log.LogEndOffset);
@@ -67,6 +70,7 @@ public sealed class LogCopy(Log source, Log target)
             var read = slice.Read(0, buffer.AsSpan(0, slice.Length));
             var result = target.AppendAsFollower(buffer.AsSpan(0, read));
             if (result.Error != ErrorCode.None) throw new InvalidDataException(result.Message);
+            Copied += read;
         }
         finally
         {

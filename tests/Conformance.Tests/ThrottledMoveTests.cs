@@ -7,7 +7,7 @@ using Milena.Testing;
 
 namespace Milena.Conformance.Tests;
 
-/// <summary>A partition that Kafka's own tool moves between nodes within a limit (KIP-73).</summary>
+/// <summary>A partition that Kafka's own tool moves between nodes, and between the log directories of one, within a limit (KIP-73, KIP-113).</summary>
 public sealed class ThrottledMoveTests : IDisposable
 {
     private const string Topic = "moved";
@@ -56,6 +56,21 @@ public sealed class ThrottledMoveTests : IDisposable
         Assert.All([1, 2, 3], broker => Assert.Null(SettingOf(broker, "leader.replication.throttled.rate") ?? SettingOf(broker, "follower.replication.throttled.rate")));
         Assert.Equal("", SettingOfTopic("leader.replication.throttled.replicas") + SettingOfTopic("follower.replication.throttled.replicas"));
         Assert.Matches(@"Replicas: 3,2\s", Run(libraries, Topics, "--describe", "--topic", Topic));
+    }
+
+    [SkippableFact]
+    public void A_replica_moves_to_another_log_directory_no_faster_than_its_limit_which_is_taken_back_afterwards()
+    {
+        var libraries = Begin("1:2");
+        var to = DirectoriesOf(1).Single(path => !Directory.Exists(Path.Combine(path, $"{Topic}-0")));
+        var plan = Plan($$"""{"topic":"moved","partition":0,"replicas":[1,2],"log_dirs":["{{to}}","any"]}""");
+        using var move = new Move(() => BytesIn(to));
+        Run(libraries, Reassign, "--reassignment-json-file", plan, "--execute", "--replica-alter-log-dirs-throttle", $"{BytesPerSecond}");
+        Assert.Equal($"{BytesPerSecond}", SettingOf(1, "replica.alter.log.dirs.io.max.bytes.per.second"));
+        move.AwaitEnd();
+        AwaitVerified(libraries, plan, @"moved-0-1 completed successfully");
+        Assert.Null(SettingOf(1, "replica.alter.log.dirs.io.max.bytes.per.second"));
+        Assert.True(Directory.Exists(Path.Combine(to, $"{Topic}-0")));
     }
 
     private string[] DirectoriesOf(int id) => [Path.Combine(_folder.FullName, $"{id}", "first"), Path.Combine(_folder.FullName, $"{id}", "second")];

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Storage;
@@ -38,6 +39,42 @@ public sealed class Moving_between_directories
         await TestCluster.UntilAsync("the old folder is gone", () => !cluster.DiskOf(broker).AllFiles.Any(file => file.StartsWith(from + "/orders", StringComparison.Ordinal)));
         Assert.Equal(1, cluster.Controller.Find(Orders).Leader);
         Assert.Equal(0, cluster.Controller.Find(Orders).LeaderEpoch);
+    }
+
+    [Fact]
+    public async Task A_replica_is_copied_no_faster_than_its_limit()
+    {
+        const int bytesPerSecond = 1000;
+        const int batches = 20;
+        var clock = new FakeTimeProvider();
+        // A piece is as large as a segment at most.
+        await using var cluster = TestCluster.Start(directories: 2, clockOfFirst: clock, settings: ("alter.log.dirs.replication.quota.window.num", "10000"));
+        var batch = Batches.Plain(valueBytes: 500);
+        for (var count = 0; count < batches; count++)
+        {
+            await cluster.AppendAsync(Orders, batch);
+        }
+
+        await cluster.SyncedAsync(Orders);
+        var node = cluster.Nodes[1];
+        var (_, to) = DirectoriesOf(node);
+        cluster.Controller.ConfigureBroker(1, "replica.alter.log.dirs.io.max.bytes.per.second", $"{bytesPerSecond}");
+        // An image that comes later is known to the one who moves replicas before it is to a replica.
+        cluster.Controller.Configure(TestCluster.Topic, "max.message.bytes", "4000");
+        await TestCluster.UntilAsync("the limit is known", () => node.Find(Orders)!.Log.Settings.MaxMessageBytes == 4000);
+        var began = clock.GetTimestamp();
+        Assert.Equal(ErrorCode.None, node.Host.MoveReplica(Orders, to));
+        await TestCluster.UntilAsync("it has moved", () =>
+        {
+            var passed = clock.GetElapsedTime(began).TotalSeconds;
+            var copied = Path.GetDirectoryName(node.Find(Orders)!.Log.Folder) == to ? batches
+                : node.Host.LogDirectories.Receiving(Orders) is { } directory && directory.Futures.TryGetValue(Orders, out var copy) ? copy.LogEndOffset : 0;
+            Assert.InRange(copied * batch.Length, 0, (bytesPerSecond * Math.Max(1, passed)) + 4096);
+            clock.Advance(TimeSpan.FromMilliseconds(20));
+            return copied == batches;
+        });
+        await cluster.AppendAsync(Orders, batch);
+        await cluster.SyncedAsync(Orders);
     }
 
     [Fact]

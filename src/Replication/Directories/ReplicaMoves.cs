@@ -9,11 +9,14 @@ namespace Milena.Replication;
 /// <remarks>
 /// A copy grows beside the replica in the new directory, which goes on as ever. When it has caught up, the controller is told where the replica
 /// will lie; when it has said yes, the replica's actor stands still while the rest is copied and the copy takes the replica's place. A crash
-/// leaves one of the two, whole, and the copy is gone on with; or both, which are equal then.
+/// leaves one of the two, whole, and the copy is gone on with; or both, which are equal then. A limit holds up the copies, and not the end of a move.
 /// </remarks>
 internal sealed class ReplicaMoves : IDisposable
 {
     private const int PieceBytes = 1 << 20;
+
+    /// <summary>The limit may be raised, or taken away, meanwhile.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly ReplicaHost _host;
     private readonly ILogger _logger;
@@ -26,9 +29,13 @@ internal sealed class ReplicaMoves : IDisposable
     public ReplicaMoves(ReplicaHost host, ILogger logger)
     {
         (_host, _logger) = (host, logger);
+        Quota = new ReplicationQuota(host.Time, host.Settings.MoveQuotaWindows, host.Settings.MoveQuotaWindow);
         _thread = new Thread(Run) { IsBackground = true, Name = "milena.move" };
         _thread.Start();
     }
+
+    /// <summary>Of what is copied (<c>replica.alter.log.dirs.io.max.bytes.per.second</c>).</summary>
+    public ReplicationQuota Quota { get; }
 
     public ReplicaMove? Find(TopicPartition partition) => _moves.GetValueOrDefault(partition);
 
@@ -133,9 +140,18 @@ internal sealed class ReplicaMoves : IDisposable
 
     private void Step(ReplicaMove move) => Guarded(move, () =>
     {
+        if (Quota.Pause is var pause && pause > TimeSpan.Zero)
+        {
+            _ = StepLaterAsync(move, pause < LongestPause ? pause : LongestPause);
+            return;
+        }
+
         var replica = move.Replica;
         var copy = move.Target.OpenFuture(replica.TopicPartition, replica.Id.TopicId, _host.SettingsOf(replica.TopicPartition.Topic));
-        if (new LogCopy(replica.Log, copy).Step(PieceBytes))
+        var copying = new LogCopy(replica.Log, copy);
+        var isMore = copying.Step(PieceBytes);
+        Quota.Record(copying.Copied);
+        if (isMore)
         {
             if (copy.FlushDue)
             {
@@ -156,6 +172,12 @@ internal sealed class ReplicaMoves : IDisposable
         move.IsPromised = true;
         _ = PromiseAsync(move);
     });
+
+    private async Task StepLaterAsync(ReplicaMove move, TimeSpan pause)
+    {
+        await Task.Delay(pause, _host.Time).ConfigureAwait(false);
+        Enqueue(() => Step(move));
+    }
 
     private async Task PromiseAsync(ReplicaMove move)
     {
@@ -180,7 +202,9 @@ internal sealed class ReplicaMoves : IDisposable
     {
         var (replica, partition) = (move.Replica, move.Replica.TopicPartition);
         var source = _host.LogDirectories.Find(FolderOf(replica))!;
-        new LogCopy(replica.Log, move.Target.Futures[partition]).Finish(PieceBytes);
+        var copying = new LogCopy(replica.Log, move.Target.Futures[partition]);
+        copying.Finish(PieceBytes);
+        Quota.Record(copying.Copied);
         var log = move.Target.PromoteFuture(partition, _host.SettingsOf(partition.Topic));
         log.OnHighWatermark(replica.HighWatermark);
         replica.Log = log;
