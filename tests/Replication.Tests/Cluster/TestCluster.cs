@@ -22,7 +22,7 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>What a broker measures time by from its next start on; by the system's clock where there is none.</summary>
     public Dictionary<int, TimeProvider> Clocks { get; } = [];
 
-    public TestCluster(int seed = 1, Action<TestNode>? prepare = null, params (string Name, string Value)[] settings)
+    public TestCluster(int seed = 1, Action<TestNode>? prepare = null, bool keepsEligibleLeaders = false, params (string Name, string Value)[] settings)
     {
         (_seed, _prepare) = (seed, prepare);
         Random = new Random(seed);
@@ -38,6 +38,7 @@ internal sealed class TestCluster : IAsyncDisposable
             ["log.segment.bytes"] = "4096",
             ["log.index.interval.bytes"] = "256",
         }.Concat(settings.Select(one => KeyValuePair.Create(one.Name, one.Value))).GroupBy(one => one.Key).Select(group => group.Last()));
+        Controller = new TestController(Settings, keepsEligibleLeaders);
         foreach (var id in Ids)
         {
             _disks[id] = new FaultyDisk();
@@ -52,17 +53,24 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public TestNetwork Network { get; }
 
-    public TestController Controller { get; } = new();
+    public TestController Controller { get; }
 
     public Dictionary<int, TestNode> Nodes { get; } = [];
 
     /// <summary>Three brokers, and one topic on all of them whose partitions are led in turn.</summary>
     /// <param name="directories">How many log directories each broker has.</param>
     /// <param name="clockOfFirst">What broker 1 measures time by.</param>
+    /// <param name="keepsEligibleLeaders">Whether replicas that left an ISR below the minimum are remembered (KIP-966).</param>
     public static TestCluster Start(
-        int partitions = 1, int seed = 1, Action<TestNode>? prepare = null, int directories = 1, TimeProvider? clockOfFirst = null, params (string Name, string Value)[] settings)
+        int partitions = 1,
+        int seed = 1,
+        Action<TestNode>? prepare = null,
+        int directories = 1,
+        TimeProvider? clockOfFirst = null,
+        bool keepsEligibleLeaders = false,
+        params (string Name, string Value)[] settings)
     {
-        var cluster = new TestCluster(seed, prepare, settings) { Directories = directories };
+        var cluster = new TestCluster(seed, prepare, keepsEligibleLeaders, settings) { Directories = directories };
         if (clockOfFirst is not null)
         {
             cluster.Clocks[1] = clockOfFirst;

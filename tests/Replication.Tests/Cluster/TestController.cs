@@ -7,13 +7,27 @@ using Milena.Protocol;
 
 namespace Milena.Replication.Tests;
 
-/// <summary>A controller that decides on command, with Kafka's checks of ISR changes, and tells each broker as late as the test wants.</summary>
+/// <summary>A product's controller that decides when the test says so, without a quorum, and tells each broker as late as the test wants.</summary>
 internal sealed class TestController
 {
+    private const string ClusterId = "cluster";
+
     private readonly Lock _gate = new();
     private readonly MetadataStore _own = new();
     private readonly List<IMessage[]> _log = [];
     private readonly Dictionary<int, Listener> _listeners = [];
+    private readonly ControllerContext _context;
+
+    /// <param name="keepsEligibleLeaders">Whether replicas that left an ISR below the minimum are remembered (KIP-966).</param>
+    public TestController(StaticSettings settings, bool keepsEligibleLeaders = false)
+    {
+        _context = new ControllerContext(settings, new Random(1), Guid.NewGuid);
+        if (!keepsEligibleLeaders)
+        {
+            // Else the first broker begins the cluster at the highest level of everything.
+            Commit([new FeatureLevelRecord { Name = Features.MetadataVersionName, FeatureLevel = Features.MetadataVersion }]);
+        }
+    }
 
     private sealed class Listener(MetadataStore store)
     {
@@ -56,28 +70,26 @@ internal sealed class TestController
     public void Reassign(TopicPartition partition, int[] replicas) =>
         Commit([new PartitionChangeRecord { TopicId = IdOf(partition), PartitionId = partition.Partition, Replicas = [.. replicas] }]);
 
-    /// <summary>A broker comes, as an incarnation that did not shut down cleanly: it leaves every ISR that has another member.</summary>
+    /// <summary>A broker comes, as an incarnation that may lack what the one before held, and is let in.</summary>
     public void Register(int broker, MetadataStore store, IReadOnlyList<Guid> directories)
     {
+        var request = new BrokerRegistrationRequest
+        {
+            BrokerId = broker,
+            ClusterId = ClusterId,
+            IncarnationId = Guid.NewGuid(),
+            PreviousBrokerEpoch = -1,
+            Listeners = [new() { Name = "PLAINTEXT", Host = "memory", Port = (ushort)broker }],
+            Features = [.. Features.Supported.Select(feature => new BrokerRegistrationRequest.Feature { Name = feature.Name, MinSupportedVersion = feature.Min, MaxSupportedVersion = feature.Max })],
+            LogDirs = [.. directories],
+        };
         lock (_gate)
         {
-            Commit([
-                new RegisterBrokerRecord
-                {
-                    BrokerId = broker,
-                    BrokerEpoch = _log.Count,
-                    IncarnationId = Guid.NewGuid(),
-                    EndPoints = [new() { Name = "PLAINTEXT", Host = "memory", Port = (ushort)broker }],
-                    LogDirs = [.. directories],
-                    Fenced = false,
-                },
-                .. Leave(broker),
-            ]);
+            var response = Decide<BrokerRegistrationResponse>(context => RegisterBrokerDecision.Decide(Image, request, context, _log.Count, ClusterId));
+            Assert.Equal(ErrorCode.None, response.ErrorCode);
             _listeners[broker] = new Listener(store);
             Tell();
-            // Leaderless partitions whose last in-sync replica this is have a leader again.
-            Commit([.. Partitions().Where(one => one.Registration.Leader == PartitionRegistration.NoLeader && one.Registration.Isr.Contains(broker))
-                .Select(one => Change(one.TopicId, one.Index, leader: broker))]);
+            Unfence(broker);
         }
     }
 
@@ -90,25 +102,9 @@ internal sealed class TestController
     }
 
     /// <summary>A broker is not heard of any more.</summary>
-    public void Fence(int broker)
-    {
-        lock (_gate)
-        {
-            Commit([new BrokerRegistrationChangeRecord { BrokerId = broker, BrokerEpoch = Image.Brokers[broker].Epoch, Fenced = 1 }, .. Leave(broker)]);
-        }
-    }
+    public void Fence(int broker) => Beat(broker, beat => beat.WantFence = true);
 
-    public void Unfence(int broker)
-    {
-        lock (_gate)
-        {
-            Commit([
-                new BrokerRegistrationChangeRecord { BrokerId = broker, BrokerEpoch = Image.Brokers[broker].Epoch, Fenced = -1 },
-                .. Partitions().Where(one => one.Registration.Leader == PartitionRegistration.NoLeader && one.Registration.Isr.Contains(broker))
-                    .Select(one => Change(one.TopicId, one.Index, leader: broker)),
-            ]);
-        }
-    }
+    public void Unfence(int broker) => Beat(broker, beat => beat.CurrentMetadataOffset = long.MaxValue);
 
     /// <summary>Makes a member of the ISR the leader; the one that leads already leads again, in a new epoch.</summary>
     public void Elect(TopicPartition partition, int leader, bool unclean = false)
@@ -132,91 +128,28 @@ internal sealed class TestController
         }
     }
 
-    public AlterPartitionResponse Alter(AlterPartitionRequest request)
-    {
-        lock (_gate)
-        {
-            if (!Image.Brokers.TryGetValue(request.BrokerId, out var broker) || broker.Epoch != request.BrokerEpoch)
-            {
-                return new AlterPartitionResponse { ErrorCode = ErrorCode.StaleBrokerEpoch };
-            }
-
-            var response = new AlterPartitionResponse();
-            foreach (var topic in request.Topics)
-            {
-                var answers = new AlterPartitionResponse.TopicData { TopicId = topic.TopicId };
-                answers.Partitions.AddRange(topic.Partitions.Select(partition => Alter(request.BrokerId, topic.TopicId, partition)));
-                response.Topics.Add(answers);
-            }
-
-            return response;
-        }
-    }
+    public AlterPartitionResponse Alter(AlterPartitionRequest request) => Decide<AlterPartitionResponse>(context => AlterPartitionDecision.Decide(Image, request, context));
 
     /// <summary>Takes what a broker says of its directories; once it was told that one is offline, what lies there leads nothing and is not in sync.</summary>
     public AssignReplicasToDirsResponse Assign(AssignReplicasToDirsRequest request) => Decide<AssignReplicasToDirsResponse>(
         context => AssignReplicasToDirsDecision.Decide(Image, request, context));
 
-    public BrokerHeartbeatResponse DirectoriesFailed(int broker, IReadOnlyList<Guid> offline) => Decide<BrokerHeartbeatResponse>(context => BrokerHeartbeatDecision.Decide(
-        Image, new BrokerHeartbeatRequest { BrokerId = broker, BrokerEpoch = Image.Brokers[broker].Epoch, OfflineLogDirs = [.. offline] }, context));
+    public BrokerHeartbeatResponse DirectoriesFailed(int broker, IReadOnlyList<Guid> offline) => Beat(broker, beat => beat.OfflineLogDirs = [.. offline]);
+
+    private BrokerHeartbeatResponse Beat(int broker, Action<BrokerHeartbeatRequest> say) => Decide<BrokerHeartbeatResponse>(context =>
+    {
+        var beat = new BrokerHeartbeatRequest { BrokerId = broker, BrokerEpoch = Image.Brokers[broker].Epoch };
+        say(beat);
+        return BrokerHeartbeatDecision.Decide(Image, beat, context);
+    });
 
     private TResponse Decide<TResponse>(Func<ControllerContext, Decision> decide)
     {
         lock (_gate)
         {
-            var decision = decide(new ControllerContext(StaticSettings.Defaults, new Random(1), Guid.NewGuid));
+            var decision = decide(_context);
             Commit([.. decision.Records]);
             return (TResponse)decision.Response;
-        }
-    }
-
-    private AlterPartitionResponse.PartitionData Alter(int broker, Guid topicId, AlterPartitionRequest.PartitionData wanted)
-    {
-        var answer = new AlterPartitionResponse.PartitionData { PartitionIndex = wanted.PartitionIndex };
-        if (Image.FindTopic(topicId)?.Find(wanted.PartitionIndex) is not { } current)
-        {
-            answer.ErrorCode = ErrorCode.UnknownTopicId;
-        }
-        else if (wanted.LeaderEpoch < current.LeaderEpoch || current.Leader != broker)
-        {
-            answer.ErrorCode = ErrorCode.FencedLeaderEpoch;
-        }
-        else if (wanted.PartitionEpoch != current.PartitionEpoch)
-        {
-            answer.ErrorCode = ErrorCode.InvalidUpdateVersion;
-        }
-        else if (wanted.NewIsrWithEpochs.Any(member => !MayBeIn(member, current)))
-        {
-            answer.ErrorCode = ErrorCode.IneligibleReplica;
-        }
-        else
-        {
-            Commit([Change(topicId, wanted.PartitionIndex, isr: [.. wanted.NewIsrWithEpochs.Select(member => member.BrokerId)])]);
-            var now = Image.FindTopic(topicId)!.Find(wanted.PartitionIndex)!;
-            (answer.LeaderId, answer.LeaderEpoch, answer.PartitionEpoch) = (now.Leader, now.LeaderEpoch, now.PartitionEpoch);
-            answer.Isr.AddRange(now.Isr);
-        }
-
-        return answer;
-    }
-
-    private bool MayBeIn(AlterPartitionRequest.BrokerState member, PartitionRegistration current) =>
-        current.Replicas.Contains(member.BrokerId)
-        && Image.Brokers.TryGetValue(member.BrokerId, out var registration)
-        && !registration.Fenced
-        && (member.BrokerEpoch == -1 || member.BrokerEpoch == registration.Epoch);
-
-    private IEnumerable<IMessage> Leave(int broker)
-    {
-        foreach (var (topicId, index, registration) in Partitions())
-        {
-            ImmutableArray<int> rest = registration.Isr.Length > 1 ? registration.Isr.Remove(broker) : registration.Isr;
-            var leader = registration.Leader != broker ? registration.Leader
-                : rest.FirstOrDefault(member => member != broker && Image.Brokers.TryGetValue(member, out var other) && !other.Fenced, PartitionRegistration.NoLeader);
-            if (leader != registration.Leader || rest.Length != registration.Isr.Length)
-            {
-                yield return Change(topicId, index, leader == registration.Leader ? null : leader, rest);
-            }
         }
     }
 
@@ -235,9 +168,6 @@ internal sealed class TestController
 
         return record;
     }
-
-    private IEnumerable<(Guid TopicId, int Index, PartitionRegistration Registration)> Partitions() =>
-        Image.TopicsById.Values.SelectMany(topic => topic.Partitions.Select((registration, index) => (topic.Id, index, registration))).ToList();
 
     private Guid IdOf(TopicPartition partition) => Image.FindTopic(partition.Topic)!.Id;
 
