@@ -19,9 +19,11 @@ internal sealed class Observations
     /// <summary>CommittedDataSurvives: whoever takes over holds every acknowledged record at its offset.</summary>
     public void Watch(TestNode node) => node.Host.Directory.LeadershipChanged += replica =>
     {
-        if (replica.Leadership.IsLeader)
+        var (leadership, acknowledged, consumed) = (replica.Leadership, Of(_acknowledged, replica.TopicPartition), Of(_consumed, replica.TopicPartition));
+        // Who hears late that it led once, and leads no more, need not hold what was acknowledged since.
+        if (leadership.IsLeader && node.LastElected(replica.TopicPartition) == leadership.Epoch)
         {
-            CheckAcknowledged(replica, $"broker {node.Id} leads in epoch {replica.Leadership.Epoch} and");
+            Check(replica, acknowledged, consumed, $"broker {node.Id} leads in epoch {leadership.Epoch} and");
         }
     };
 
@@ -89,20 +91,21 @@ internal sealed class Observations
         _highWatermarks[(node, partition)] = highWatermark;
     }
 
-    public void CheckAcknowledged(Replica replica, string who)
+    public void CheckAcknowledged(Replica replica, string who) => Check(replica, Of(_acknowledged, replica.TopicPartition), Of(_consumed, replica.TopicPartition), who);
+
+    private void Check(Replica replica, List<(long Offset, long Id)> acknowledged, List<(long Offset, long Id)> consumed, string who)
     {
-        var acknowledged = _acknowledged.Where(one => one.Key.Partition == replica.TopicPartition).ToList();
         var held = Decode(TestCluster.Bytes(replica)).ToDictionary(record => record.Offset, record => record.Id);
-        foreach (var ((partition, offset), id) in acknowledged)
+        foreach (var (offset, id) in acknowledged)
         {
             if (!held.TryGetValue(offset, out var there) || there != id)
             {
-                _violations.Enqueue($"{who} does not hold record {id} of {partition}, which was acknowledged at {offset}: it has {(held.ContainsKey(offset) ? there : "nothing")} there, and ends at {replica.Log.LogEndOffset}.");
+                _violations.Enqueue($"{who} does not hold record {id} of {replica.TopicPartition}, which was acknowledged at {offset}: it has {(held.ContainsKey(offset) ? there : "nothing")} there, and ends at {replica.Log.LogEndOffset}.");
                 return;
             }
         }
 
-        foreach (var ((_, offset), id) in _consumed.Where(one => one.Key.Partition == replica.TopicPartition))
+        foreach (var (offset, id) in consumed)
         {
             if (!held.TryGetValue(offset, out var there) || there != id)
             {
@@ -122,6 +125,9 @@ internal sealed class Observations
 
         return builder.Build();
     }
+
+    private static List<(long Offset, long Id)> Of(ConcurrentDictionary<(TopicPartition Partition, long Offset), long> seen, TopicPartition partition) =>
+        [.. seen.Where(one => one.Key.Partition == partition).Select(one => (one.Key.Offset, one.Value))];
 
     private static List<(long Offset, long Id)> Decode(ReadOnlySpan<byte> bytes)
     {

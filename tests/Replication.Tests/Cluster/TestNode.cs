@@ -44,10 +44,11 @@ internal sealed class TestNode : IAsyncDisposable
 
     private readonly LogDirectories _directories = new();
     private readonly ActorSystem _system;
+    private readonly TestController _controller;
 
     private TestNode(int id, FaultyDisk disk, int seed, TestController controller, TestNetwork network, StaticSettings settings, int directories, TimeProvider time)
     {
-        Id = id;
+        (Id, _controller) = (id, controller);
         var environment = new LogEnvironment(disk, TimeProvider.System, new Random(seed), _directories);
         foreach (var path in Enumerable.Range(1, directories).Select(PathOf))
         {
@@ -112,6 +113,9 @@ internal sealed class TestNode : IAsyncDisposable
         network.Join(id, node.Dispatcher);
         return node;
     }
+
+    /// <summary>The epoch of the partition's last leader, whether this node has heard of it or not.</summary>
+    public int LastElected(TopicPartition partition) => _controller.Find(partition).LeaderEpoch;
 
     public Replica? Find(TopicPartition partition) => Host.Directory.Find(partition);
 
