@@ -20,11 +20,23 @@ public sealed class BenchOptionsTests
         Assert.Equal(TimeSpan.FromSeconds(0.5), options.Duration);
         Assert.Equal(TimeSpan.Zero, options.WarmUp);
         Assert.Equal(7, options.Records);
-        Assert.Equal(new KeyValuePair<string, string>("a", "b=c"), Assert.Single(options.ClientSettings));
+        Assert.Equal(new KeyValuePair<string, string>("a", "b=c"), Assert.Single(options.Settings));
         Assert.True(options.Json);
     }
 
+    [Fact]
+    public void Idle_needs_no_broker_and_counts_upwards_and_without_a_topic_unless_told_otherwise()
+    {
+        var options = BenchOptions.Parse(["idle", "--nodes", "9,3"]);
+        Assert.Equal(Command.Idle, options.Command);
+        Assert.Equal([3, 9], options.Nodes);
+        Assert.Equal([0], options.Partitions);
+        Assert.Equal([0, 50], BenchOptions.Parse(["idle", "--partitions", "0,50"]).Partitions);
+    }
+
     [Theory]
+    [InlineData("--partitions takes whole numbers from 1 to 10000, not '0'.", "produce", "--bootstrap", "a:1", "--partitions", "0")]
+    [InlineData("--nodes takes whole numbers from 1 to 100, not '0'.", "idle", "--nodes", "0")]
     [InlineData("Unknown command 'frobnicate'.", "frobnicate")]
     [InlineData("--bootstrap HOST:PORT is missing.", "produce")]
     [InlineData("not 'localhost'", "produce", "--bootstrap", "localhost")]
@@ -57,7 +69,7 @@ public sealed class BenchOptionsTests
     public void Every_option_is_in_the_help()
     {
         string[] options = ["bootstrap", "sizes", "partitions", "codecs", "acks", "seconds", "records", "warm-up", "rate", "linger-ms", "batch-bytes",
-            "replication", "timeout", "set", "json", "help"];
+            "replication", "timeout", "nodes", "set", "json", "help"];
         Assert.All(options, option => Assert.Contains($"--{option} ", BenchOptions.Help, StringComparison.Ordinal));
     }
 }

@@ -11,6 +11,7 @@ public enum Command
     Consume,
     Latency,
     All,
+    Idle,
 }
 
 /// <summary>What the user typed after <c>bench</c>.</summary>
@@ -18,6 +19,7 @@ public sealed record BenchOptions(Command Command, string Bootstrap)
 {
     private const int MaxRecordBytes = 64 << 20;
     private const int MaxPartitions = 10_000;
+    private const int MaxNodes = 100;
     private const double MaxSeconds = 86_400;
     private const double MaxRate = 10_000_000;
 
@@ -25,25 +27,28 @@ public sealed record BenchOptions(Command Command, string Bootstrap)
         bench: how fast a Kafka broker takes and gives records, seen from one client
 
         usage: bench produce|consume|latency|all --bootstrap HOST:PORT [options]
+               bench idle [options]
 
           produce   records taken: throughput, and the time until each is acknowledged
           consume   records given: throughput of reading a topic from its beginning to its end
           latency   the time from when a record was due to be sent until a consumer has it, at a fixed rate
           all       produce, consume, produce at the fixed rate, latency
+          idle      starts nodes on this machine, which nobody uses: what each of them costs among so many
 
           --sizes N,...        bytes of a record's value                        (default: 1024)
-          --partitions N,...   partitions of the topic                          (default: 1)
+          --partitions N,...   partitions of the topic; idle: 0 for no topic    (default: 1; idle: 0)
           --codecs NAME,...    none, gzip, snappy, lz4, zstd                    (default: none)
           --acks 0|1|all       who must have a record before it counts          (default: all)
-          --seconds S          how long each run sends                          (default: 10)
+          --seconds S          how long each run sends, or looks                (default: 10)
           --records N          how many records each run sends, instead of --seconds
-          --warm-up S          seconds of load before each run that do not count (default: 2)
+          --warm-up S          seconds before each run that do not count        (default: 2)
           --rate N             records a second; produce: default as many as possible; latency and all: default 1000
           --linger-ms MS       how long the client collects a batch             (default: 5; at a fixed rate: 0)
           --batch-bytes N      most bytes of a batch                            (default: 1000000)
-          --replication N      replicas of each partition                       (default: 1)
+          --replication N      replicas of each partition                       (default: 1; idle: 3)
           --timeout S          seconds to wait for an answer                    (default: 10)
-          --set KEY=VALUE      any setting of the client (librdkafka's names), such as security.protocol
+          --nodes N,...        idle: how many nodes, in one cluster that grows  (default: 3,6,9)
+          --set KEY=VALUE      any setting of the client (librdkafka's names), such as security.protocol; idle: of the nodes
           --json               the results as JSON instead of a table
           --help               this text
         """;
@@ -75,7 +80,11 @@ public sealed record BenchOptions(Command Command, string Bootstrap)
 
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    public IReadOnlyList<KeyValuePair<string, string>> ClientSettings { get; init; } = [];
+    /// <summary>Ascending.</summary>
+    public IReadOnlyList<int> Nodes { get; init; } = [3, 6, 9];
+
+    /// <summary>Of the client, or of the nodes that are started here.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Settings { get; init; } = [];
 
     public bool Json { get; init; }
 
@@ -89,9 +98,10 @@ public sealed record BenchOptions(Command Command, string Bootstrap)
             "consume" => Command.Consume,
             "latency" => Command.Latency,
             "all" => Command.All,
+            "idle" => Command.Idle,
             _ => throw Wrong($"Unknown command '{arguments[0]}'."),
         };
-        var options = new BenchOptions(command, "");
+        var options = command == Command.Idle ? new BenchOptions(command, "") { Partitions = [0], Replication = 3 } : new BenchOptions(command, "");
         for (var position = 1; position < arguments.Count; position++)
         {
             if (arguments[position] == "--json")
@@ -109,7 +119,7 @@ public sealed record BenchOptions(Command Command, string Bootstrap)
     {
         "--bootstrap" => this with { Bootstrap = Addresses(value) },
         "--sizes" => this with { Sizes = List(value, item => Integer(name, item, 1, MaxRecordBytes)) },
-        "--partitions" => this with { Partitions = List(value, item => Integer(name, item, 1, MaxPartitions)) },
+        "--partitions" => this with { Partitions = List(value, item => Integer(name, item, Command == Command.Idle ? 0 : 1, MaxPartitions)) },
         "--codecs" => this with { Codecs = List(value, Codec) },
         "--acks" => this with { Acks = AcksOf(value) },
         "--seconds" => this with { Duration = Seconds(name, value, 0.1) },
@@ -120,13 +130,14 @@ public sealed record BenchOptions(Command Command, string Bootstrap)
         "--batch-bytes" => this with { BatchBytes = Integer(name, value, 1, int.MaxValue) },
         "--replication" => this with { Replication = (short)Integer(name, value, 1, short.MaxValue) },
         "--timeout" => this with { Timeout = Seconds(name, value, 0.1) },
-        "--set" => this with { ClientSettings = [.. ClientSettings, Assignment(value)] },
+        "--nodes" => this with { Nodes = [.. List(value, item => Integer(name, item, 1, MaxNodes)).Order()] },
+        "--set" => this with { Settings = [.. Settings, Assignment(value)] },
         _ => throw Wrong($"Unknown option '{name}'."),
     };
 
     private BenchOptions Checked()
     {
-        if (Bootstrap.Length == 0) throw Wrong("--bootstrap HOST:PORT is missing.");
+        if (Bootstrap.Length == 0 && Command != Command.Idle) throw Wrong("--bootstrap HOST:PORT is missing.");
         if (Command is Command.Latency or Command.All && Sizes.Min() < Payloads.StampBytes)
         {
             throw Wrong($"A latency run writes the time into the record: --sizes must be {Payloads.StampBytes} or more, not {Sizes.Min()}.");

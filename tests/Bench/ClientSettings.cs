@@ -10,7 +10,7 @@ internal static class ClientSettings
     {
         config.BootstrapServers = options.Bootstrap;
         config.ClientId = "bench";
-        foreach (var (key, value) in options.ClientSettings) config.Set(key, value);
+        foreach (var (key, value) in options.Settings) config.Set(key, value);
         return config;
     }
 

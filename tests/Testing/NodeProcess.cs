@@ -92,6 +92,19 @@ public sealed class NodeProcess : IDisposable
         kill.WaitForExit();
     }
 
+    /// <summary>The system's id of the process that runs, or ran last.</summary>
+    public int ProcessId => _process!.Id;
+
+    /// <summary>What it has in memory at the moment, shared pages among it.</summary>
+    public long MemoryBytes
+    {
+        get
+        {
+            _process!.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     public bool IsRunning => _process is { HasExited: false };
 
     /// <summary>As <c>kill -9</c>.</summary>
