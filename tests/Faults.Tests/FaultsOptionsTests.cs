@@ -8,11 +8,12 @@ public sealed class FaultsOptionsTests
     {
         var options = FaultsOptions.Parse([
             "--seconds", "5", "--seed", "9", "--kinds", "paused,link-cut", "--partitions", "2", "--writers", "1", "--rate", "10", "--value-bytes", "12", "--acks", "1", "--logs", "here",
-            "--set", "a=1", "--set", "b=2"]);
+            "--set", "a=1", "--set", "b=2", "--idle-partitions", "300"]);
         Assert.Equal((5, 9, 2, 1, 10, 12, 1, "here"), (
             options.Seconds, options.Seed, options.Partitions, options.Writers, options.Rate, options.ValueBytes, options.Acks, options.Logs));
         Assert.Equal(["paused", "link-cut"], options.Kinds);
         Assert.Equal(["a=1", "b=2"], options.Settings);
+        Assert.Equal(300, options.IdlePartitions);
     }
 
     [Theory]

@@ -48,10 +48,11 @@ public sealed class Campaign
         var disks = kinds.Any(kind => kind.Needs == Needs.Disks) ? surroundings.Disks : null;
         using var cluster = new ThreeNodes(surroundings.Network, disks, surroundings.Clocks, logs.Write, _options.Settings, _options.From).Start();
         cluster.CreateTopic(Topic, _options.Partitions);
+        var idle = new IdlePartitions(cluster, _options.IdlePartitions, Say);
         using var watch = _options.Logs is null ? null : new ClusterWatch(cluster, Topic, _options.Logs);
         using var load = new LoadOnTopic(new LoadSettings(
             cluster.Bootstrap, Topic, _options.Acks, _options.Writers, _options.Rate, _options.ValueBytes, _histories, _clock, Say));
-        var faults = InflictAll(cluster, kinds, load);
+        var faults = InflictAll(cluster, idle, kinds, load);
         load.Finish();
         cluster.WaitUntilAllInSync(Topic);
         Parallel.ForEach(cluster.Nodes, node => node.Stop());
@@ -65,7 +66,7 @@ public sealed class Campaign
             load.Restarts);
     }
 
-    private List<Inflicted> InflictAll(ThreeNodes cluster, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)
+    private List<Inflicted> InflictAll(ThreeNodes cluster, IdlePartitions idle, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)
     {
         var random = new Random(_options.Seed);
         var deck = new Queue<FaultKind>();
@@ -95,6 +96,7 @@ public sealed class Campaign
             var scene = new Scene(nodes, Topic, _options.Partitions, dice, () => _histories.Sum(history => (long)history.AcknowledgedCount), Begin, Accuse);
             kind.Inflict(scene);
             nodes.WaitUntilAllInSync(Topic);
+            idle.WaitUntilAllInSync();
             load.WaitForMore();
             var inflicted = new Inflicted(kind, what, from, _clock.Elapsed);
             Say($"  {Report.Silences(Outcome.Of([inflicted], _histories, [])[0], DateTime.UtcNow - _clock.Elapsed)}");

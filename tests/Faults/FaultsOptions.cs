@@ -8,6 +8,7 @@ public sealed record FaultsOptions
 {
     private const int MaxSeconds = 7 * 86_400;
     private const int MaxPartitions = 1000;
+    private const int MaxIdlePartitions = 100_000;
     private const int MaxRate = 100_000;
     private const int MaxValueBytes = 1 << 19;
 
@@ -19,6 +20,9 @@ public sealed record FaultsOptions
     public int Acks { get; init; } = -1;
 
     public int Partitions { get; init; } = 6;
+
+    /// <summary>That nobody writes to, beside the topic under load.</summary>
+    public int IdlePartitions { get; init; }
 
     public int Writers { get; init; } = 3;
 
@@ -49,6 +53,8 @@ public sealed record FaultsOptions
           --seed N           chooses kinds, victims and times (default: 1)
           --kinds NAME,...   only these kinds of faults, of those below (default: all that this machine permits)
           --partitions N     of the topic, with three replicas each, two of which must have a record (default: 6)
+          --idle-partitions N
+                             of other topics, with three replicas each, that nobody writes to: faults in a big cluster (default: 0)
           --writers N        idempotent producers, each of which writes to all partitions (default: 3)
           --rate N           records a second, of all writers together (default: 1000)
           --value-bytes N    bytes of a record's value (default: 100)
@@ -99,6 +105,7 @@ public sealed record FaultsOptions
         "--seed" => this with { Seed = Integer(name, value, 0, int.MaxValue) },
         "--kinds" => this with { Kinds = [.. value.Split(',').Select(Kind)] },
         "--partitions" => this with { Partitions = Integer(name, value, 1, MaxPartitions) },
+        "--idle-partitions" => this with { IdlePartitions = Integer(name, value, 0, MaxIdlePartitions) },
         "--writers" => this with { Writers = Integer(name, value, 1, 100) },
         "--rate" => this with { Rate = Integer(name, value, 1, MaxRate) },
         "--value-bytes" => this with { ValueBytes = Integer(name, value, Checking.Value.Size, MaxValueBytes) },

@@ -90,17 +90,24 @@ public sealed class ThreeNodes : IDisposable
     /// <summary>The node that said last that it leads the metadata quorum, among those that run.</summary>
     public int Controller() => Ids.MaxBy(id => Node(id).IsRunning ? LastEpochLed(Node(id).Output) : -1);
 
+    /// <summary>Asks again, as clients do, where there is no controller at the moment.</summary>
     /// <exception cref="InvalidOperationException">The cluster refused.</exception>
     public void CreateTopic(string name, int partitions)
     {
-        var response = AskAny<CreateTopicsResponse>(ApiKey.CreateTopics, 7, new CreateTopicsRequest
+        var request = new CreateTopicsRequest
         {
             TimeoutMs = CreateTimeoutMs,
             Topics = [new() { Name = name, NumPartitions = partitions, ReplicationFactor = Count }],
-        });
-        if (response.Topics[0].ErrorCode is var error and not ErrorCode.None)
+        };
+        CreateTopicsResponse.CreatableTopicResult? result = null;
+        Wait.Until(
+            () => (result = AskAny<CreateTopicsResponse>(ApiKey.CreateTopics, 7, request).Topics[0]).ErrorCode is not (ErrorCode.NotController or ErrorCode.RequestTimedOut),
+            Patience,
+            () => $"the topic {name} is created; the last answer: {result?.ErrorCode}");
+        // It exists where an earlier request was carried out and its answer did not come.
+        if (result!.ErrorCode is var error and not (ErrorCode.None or ErrorCode.TopicAlreadyExists))
         {
-            throw new InvalidOperationException($"The topic {name} cannot be created: {error} {response.Topics[0].ErrorMessage}");
+            throw new InvalidOperationException($"The topic {name} cannot be created: {error} {result.ErrorMessage}");
         }
     }
 
