@@ -6,7 +6,7 @@ namespace Milena.Testing;
 /// <summary>A real <c>milena</c> process on free ports, with a data directory of its own. Found by MILENA, else in Node's output.</summary>
 public sealed class NodeProcess : IDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(30);
 
     private readonly bool _ownsData;
     private readonly StringBuilder _output = new();
@@ -37,6 +37,9 @@ public sealed class NodeProcess : IDisposable
 
     /// <summary>Where it is started; where the tests run unless told otherwise.</summary>
     public string WorkingDirectory { get; init; } = "";
+
+    /// <summary>How long its start and its end may take; half a minute unless told otherwise.</summary>
+    public TimeSpan Patience { get; init; } = DefaultPatience;
 
     /// <summary>Takes each line that it prints of what happens, as it prints it.</summary>
     public Action<string>? OnLine { get; init; }
@@ -76,7 +79,7 @@ public sealed class NodeProcess : IDisposable
     {
         using var process = Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         var error = process.StandardError.ReadToEnd();
-        if (!process.WaitForExit(StartTimeout))
+        if (!process.WaitForExit(DefaultPatience))
         {
             process.Kill();
             throw new TimeoutException($"milena {string.Join(' ', arguments)} goes on running.");
@@ -119,14 +122,14 @@ public sealed class NodeProcess : IDisposable
     {
         using var kill = Process.Start("kill", ["-TERM", _process!.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
-        return _process.WaitForExit(StartTimeout) ? _process.ExitCode : throw new TimeoutException("milena did not stop on SIGTERM.");
+        return _process.WaitForExit(Patience) ? _process.ExitCode : throw new TimeoutException("milena did not stop on SIGTERM.");
     }
 
     /// <summary>Waits until it ends by itself.</summary>
     public int WaitForExit()
     {
         // Without a time limit the wait includes what is still to come of its output.
-        if (!_process!.WaitForExit(StartTimeout))
+        if (!_process!.WaitForExit(Patience))
         {
             throw new TimeoutException("milena goes on running.");
         }
@@ -166,10 +169,10 @@ public sealed class NodeProcess : IDisposable
         })!;
         process.ErrorDataReceived += (_, line) => Take(line.Data);
         var first = process.StandardOutput.ReadLineAsync();
-        if (!first.Wait(StartTimeout))
+        if (!first.Wait(Patience))
         {
             process.Kill();
-            throw new TimeoutException($"milena printed nothing within {StartTimeout}.");
+            throw new TimeoutException($"milena printed nothing within {Patience}.");
         }
 
         if (first.Result is not null)

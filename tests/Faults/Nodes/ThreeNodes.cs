@@ -40,6 +40,7 @@ public sealed class ThreeNodes : IDisposable
         {
             Host = network?.HostOf(id) ?? "127.0.0.1",
             Launcher = [.. network?.LauncherOf(id) ?? [], .. clocks?[id - 1].Launcher ?? []],
+            Patience = Patience,
             OnLine = line => onLine?.Invoke(id, line),
             Executable = from ?? NodeProcess.Program,
         })];
@@ -64,7 +65,7 @@ public sealed class ThreeNodes : IDisposable
     /// <summary>Starts all of them at once and waits until each takes clients.</summary>
     public ThreeNodes Start()
     {
-        Task.WaitAll([.. Ids.Select(id => Task.Run(() => Start(id)))]);
+        Task.WhenAll(Ids.Select(id => Task.Run(() => Start(id)))).GetAwaiter().GetResult();
         return this;
     }
 
