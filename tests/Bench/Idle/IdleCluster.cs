@@ -1,5 +1,4 @@
 using System.Globalization;
-using Milena.Faults.Nodes;
 using Milena.Protocol;
 using Milena.Testing;
 

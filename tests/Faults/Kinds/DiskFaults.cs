@@ -1,4 +1,5 @@
 using Milena.Faults.Nodes;
+using Milena.Testing;
 
 namespace Milena.Faults.Kinds;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Milena.Faults.Nodes;
+namespace Milena.Testing;
 
 /// <summary>Waiting for what other processes do.</summary>
 public static class Wait
