@@ -42,6 +42,25 @@ public sealed class Moving_between_directories
     }
 
     [Fact]
+    public async Task Replicas_move_though_the_metadata_says_all_the_while_where_they_were()
+    {
+        const int partitions = 60;
+        await using var cluster = TestCluster.Start(partitions, directories: 2);
+        var node = cluster.Nodes[1];
+        var all = Enumerable.Range(0, partitions).Select(index => new TopicPartition(TestCluster.Topic, index)).ToList();
+        await TestCluster.UntilAsync("broker 1 has its replicas", () => all.TrueForAll(partition => node.Find(partition)?.Leadership.Epoch >= 0));
+        var targets = all.ToDictionary(partition => partition, partition => DirectoriesOf(node, partition).To);
+        Assert.All(all, partition => Assert.Equal(ErrorCode.None, node.Host.MoveReplica(partition, targets[partition])));
+        var told = 0;
+        await TestCluster.UntilAsync("all have moved", () =>
+        {
+            // Each change of the topic has all its replicas tell again where they lie.
+            cluster.Controller.Configure(TestCluster.Topic, "retention.ms", $"{1_000_000 + told++}");
+            return all.TrueForAll(partition => Path.GetDirectoryName(node.Find(partition)!.Log.Folder) == targets[partition]);
+        });
+    }
+
+    [Fact]
     public async Task A_replica_is_copied_no_faster_than_its_limit()
     {
         const int bytesPerSecond = 1000;
@@ -277,9 +296,9 @@ public sealed class Moving_between_directories
             && directory.Futures.TryGetValue(Orders, out var copy) && copy.LogEndOffset == node.Find(Orders)!.Log.LogEndOffset);
 
     /// <summary>The directory that holds the partition, and the other one.</summary>
-    private static (string From, string To) DirectoriesOf(TestNode node)
+    private static (string From, string To) DirectoriesOf(TestNode node, TopicPartition? partition = null)
     {
-        var from = Path.GetDirectoryName(node.Find(Orders)!.Log.Folder)!;
+        var from = Path.GetDirectoryName(node.Find(partition ?? Orders)!.Log.Folder)!;
         return (from, from == TestNode.PathOf(1) ? TestNode.PathOf(2) : TestNode.PathOf(1));
     }
 }

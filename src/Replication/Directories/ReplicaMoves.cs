@@ -181,18 +181,28 @@ internal sealed class ReplicaMoves : IDisposable
 
     private async Task PromiseAsync(ReplicaMove move)
     {
-        try
+        var replica = move.Replica;
+        do
         {
-            if (await _host.Assignments.SubmitAsync(move.Replica.Id, move.Target.Identity.DirectoryId).ConfigureAwait(false) == ErrorCode.None)
+            try
             {
-                Enqueue(() => Step(move));
-                return;
+                var answer = await _host.Assignments.SubmitAsync(replica.Id, move.Target.Identity.DirectoryId).ConfigureAwait(false);
+                if (answer == ErrorCode.None)
+                {
+                    Enqueue(() => Step(move));
+                    return;
+                }
+
+                ReplicationEvents.MoveFailed(_logger, replica.TopicPartition, move.Target.FullPath, answer.ToString());
+                break;
+            }
+            catch (OperationCanceledException)
+            {
+                // Something else was told of the replica: because it has failed, or is not this broker's any more; or by who did not know of the promise yet.
+                continue;
             }
         }
-        catch (OperationCanceledException)
-        {
-            // Something else was to be told of the replica: it has failed, or is not this broker's any more.
-        }
+        while (!move.IsCancelled && !replica.Leadership.IsOffline && ReferenceEquals(_host.Directory.Find(replica.TopicPartition), replica));
 
         move.Cancel();
         Enqueue(() => Drop(move));
