@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
+using Milena.Broker;
+using Milena.Broker.Fetching;
 using Milena.Model;
 using Milena.Protocol;
 using Milena.Testing;
@@ -97,6 +99,22 @@ public sealed class Follower_sessions
         Assert.Equal(0, leader.Session.Id);
         (leader.Session, leader.ClaimedEpoch) = (session, null);
         Assert.Equal(ErrorCode.None, (await leader.FetchAsync()).ErrorCode);
+    }
+
+    [Fact]
+    public async Task A_small_batch_soon_after_an_answer_waits_and_takes_along_what_comes_meanwhile()
+    {
+        var (clock, pause) = (new FakeTimeProvider(), TimeSpan.FromMilliseconds(8));
+        await using var leader = await StartAsync(clock);
+        leader.GatherFor(pause, clock);
+        await leader.FetchAsync(At(0), At(1));
+        await leader.AppendAsync(First);
+        var waiting = leader.FetchAsync(maxWaitMs: 60_000);
+        clock.Advance(pause - TimeSpan.FromMilliseconds(1));
+        await leader.AppendAsync(Second);
+        Assert.False(waiting.IsCompleted);
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal([0, 1], (await waiting).Responses[0].Partitions.Select(one => one.PartitionIndex).Order());
     }
 
     [Fact]
@@ -201,6 +219,7 @@ public sealed class Follower_sessions
     private sealed class Leader(TestCluster cluster, bool isFollowerInSync) : IAsyncDisposable
     {
         private readonly TestNode _node = cluster.Nodes[1];
+        private RequestDispatcher? _gathering;
 
         public (int Id, int Epoch) Session { get; set; }
 
@@ -216,6 +235,10 @@ public sealed class Follower_sessions
         public Replica Replica(TopicPartition partition) => _node.Find(partition)!;
 
         public Task<AppendOutcome> AppendAsync(TopicPartition partition, int valueBytes = 10) => _node.AppendAsync(partition, Batches.Plain(valueBytes: valueBytes), acks: 1);
+
+        /// <summary>From now on small answers go out no more often than that.</summary>
+        public void GatherFor(TimeSpan pause, TimeProvider clock) =>
+            _gathering = new([new FetchHandler(_node.Context, new FetchSessions(slots: 1, TimeSpan.FromHours(1), pause, clock, new Random(1)))]);
 
         public Task LimitAsync(TopicPartition partition, int bytesPerSecond)
         {
@@ -244,7 +267,7 @@ public sealed class Follower_sessions
                 one.LastFetchedEpoch = one.FetchOffset > 0 ? one.CurrentLeaderEpoch : -1;
             }
 
-            var response = (FetchResponse)await _node.AskAsync(ApiKey.Fetch, new FetchRequest
+            var request = new FetchRequest
             {
                 ReplicaState = new() { ReplicaId = Follower, ReplicaEpoch = ClaimedEpoch ?? _node.Metadata.Current.Brokers[Follower].Epoch },
                 MinBytes = 1,
@@ -254,7 +277,10 @@ public sealed class Follower_sessions
                 SessionEpoch = Session.Epoch,
                 ForgottenTopicsData = forgotten is null ? [] : [forgotten],
                 Topics = named.Length == 0 ? [] : [new() { TopicId = TopicId, Partitions = [.. named] }],
-            });
+            };
+            var response = (FetchResponse)(_gathering is null
+                ? await _node.AskAsync(ApiKey.Fetch, request)
+                : await _gathering.DispatchAsync(TestNode.RequestOf(ApiKey.Fetch), request))!;
             Session = (response.SessionId, Session.Epoch + 1);
             return response;
         }

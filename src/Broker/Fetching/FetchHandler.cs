@@ -214,7 +214,7 @@ public sealed class FetchReadResult : IDisposable
     /// <summary>A consumer is to hear at once of a replica that is closer to it.</summary>
     public bool HasBetter { get; set; }
 
-    /// <summary>A follower is to hear at once of a high watermark that moved: it may have to lead from there.</summary>
+    /// <summary>A follower is to hear soon of a high watermark that moved: it may have to lead from there.</summary>
     public bool HasNews { get; set; }
 
     /// <summary>When a throttle that holds something back may let it go; the largest value where none does.</summary>
