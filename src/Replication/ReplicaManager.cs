@@ -28,19 +28,31 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private sealed record FlushTick : INoSerializationVerificationNeeded;
 
+    /// <summary>A replica has a role, for the first time perhaps.</summary>
+    private sealed record Begun(ReplicaId Id) : INoSerializationVerificationNeeded;
+
+    /// <summary>So many replicas begin at once.</summary>
+    private const int MostBeginning = 32;
+
     private static readonly TimeSpan FlushInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SilenceInterval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan BeginningPatience = TimeSpan.FromSeconds(10);
 
     /// <summary>Partitions that are no longer here and whose folders still go, with what their successors of the same name are to be told then.</summary>
     private readonly Dictionary<TopicPartition, ReplicaSharding.Envelope?> _retiring = [];
     private readonly ReplicaHost _host;
-    private bool _throttlesKnown;
     private readonly IActorRef _region;
+    private readonly IActorRef _self = Context.Self;
+    private readonly ReplicaBeginnings _beginnings;
     private readonly ILoggingAdapter _logger = Context.GetLogger();
+    private bool _throttlesKnown;
 
     public ReplicaManager(ReplicaHost host, IActorRef region, StaticSettings settings)
     {
         (_host, _region) = (host, region);
+        _beginnings = new ReplicaBeginnings(MostBeginning, BeginningPatience, host.Time);
+        host.Directory.LeadershipChanged += TellBegun;
+        Receive<Begun>(begun => OnBegun(begun.Id));
         Receive<Changed>(changed => OnChanged(changed.Change));
         ReceiveAsync<CheckpointDue>(_ => Task.Run(_host.WriteCheckpoints));
         Receive<Deleted>(deleted => OnDeleted(deleted.Partition));
@@ -60,6 +72,28 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     public static Props Props(ReplicaHost host, IActorRef region, StaticSettings settings) =>
         Akka.Actor.Props.Create(() => new ReplicaManager(host, region, settings));
+
+    protected override void PostStop()
+    {
+        _host.Directory.LeadershipChanged -= TellBegun;
+        base.PostStop();
+    }
+
+    private void TellBegun(Replica replica) => _self.Tell(new Begun(replica.Id), ActorRefs.NoSender);
+
+    private void OnBegun(ReplicaId id)
+    {
+        _beginnings.Begun(id);
+        BeginNext();
+    }
+
+    private void BeginNext()
+    {
+        foreach (var next in _beginnings.Next())
+        {
+            _region.Tell(next);
+        }
+    }
 
     private void OnChanged(ImageChange change)
     {
@@ -118,7 +152,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         {
             _retiring[partition] = envelope;
         }
-        else
+        else if (_host.Directory.Find(partition, envelope.Id.TopicId) is not null || _beginnings.MayBegin(envelope))
         {
             _region.Tell(envelope);
         }
@@ -128,7 +162,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
     {
         if (_retiring.Remove(partition, out var successor) && successor is not null)
         {
-            _region.Tell(successor);
+            Send(partition, successor);
         }
     }
 
@@ -143,6 +177,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
     private void Retire(TopicImage topic, int index)
     {
         var partition = new TopicPartition(topic.Name, index);
+        _beginnings.Withdraw(new ReplicaId(topic.Id, index, _host.BrokerId));
         if (_host.Directory.Find(partition, topic.Id) is not { } replica)
         {
             return;
@@ -180,6 +215,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private void OnFlushTick()
     {
+        BeginNext();
         foreach (var replica in _host.Directory.All)
         {
             _host.FlushIfDue(replica.Log);

@@ -12,8 +12,11 @@ internal sealed record OpenProposal(IsrProposal Proposal, IActorRef Leader);
 /// <remarks>The controller refuses a second decision on the same partition epoch, so that nothing is decided twice.</remarks>
 internal sealed class IsrProposals(
     int brokerId, Func<long?> brokerEpoch, IPartitionController controller, TimeProvider time, ILogger logger)
-    : ControllerBatches<OpenProposal>(brokerEpoch, int.MaxValue, RetryAfter, time)
+    : ControllerBatches<OpenProposal>(brokerEpoch, MostInARequest, RetryAfter, time)
 {
+    /// <summary>A message to the controller holds six times as many, with three replicas each.</summary>
+    private const int MostInARequest = 10_000;
+
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
 
     /// <summary>The leader is told the answer as <see cref="ReplicaActor.IsrAnswered"/>. Replaces an earlier proposal of the replica.</summary>
