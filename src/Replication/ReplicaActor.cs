@@ -64,6 +64,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     private readonly Replica _replica;
     private readonly PendingAppends _pending = new();
     private readonly ILoggingAdapter _logger = Context.GetLogger();
+    private readonly InterruptedLead? _interrupted;
     private PartitionLeader? _leader;
     private int _minInSyncReplicas = 1;
 
@@ -72,7 +73,9 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
         (_host, _id) = (host, id);
         PersistenceId = id.ToString();
         var log = host.OpenLog(id);
-        _replica = new Replica(id, log.TopicPartition, log, Self) { HighWatermark = host.CheckpointedHighWatermark(log) };
+        _interrupted = host.InterruptedLead(id);
+        var highWatermark = Math.Max(host.CheckpointedHighWatermark(log), Math.Min(_interrupted?.HighWatermark ?? 0, log.LogEndOffset));
+        _replica = new Replica(id, log.TopicPartition, log, Self) { HighWatermark = highWatermark };
         // The journal's durable form is the log's own files, which the log has read: there is nothing left to rebuild from the facts.
         Recover<ReplicaFact>(_ => { });
         Command<Append>(OnAppend);
@@ -104,6 +107,11 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
 
     protected override void PostStop()
     {
+        if (_leader is { } leader)
+        {
+            _host.NoteInterrupted(_id, new InterruptedLead(leader.LeaderEpoch, leader.HighWatermark));
+        }
+
         StopLeadingAndFollowing();
         _replica.Leadership = Leadership.None;
         _host.Directory.Remove(_replica);
@@ -311,6 +319,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     private void OnRetire(Retire retire)
     {
         StopLeadingAndFollowing();
+        _host.ForgetInterrupted(_id);
         _host.Assignments.Withdraw(_id);
         _replica.Leadership = Leadership.None;
         _host.Directory.Remove(_replica);

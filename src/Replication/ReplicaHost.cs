@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Milena.Metadata.Image;
@@ -17,6 +18,7 @@ public sealed class ReplicaHost : IDisposable
     private readonly Flusher _flusher = new();
     private readonly long _started;
     private readonly HashSet<ReplicaId> _lost = [];
+    private readonly ConcurrentDictionary<ReplicaId, InterruptedLead> _interrupted = new();
 
     /// <param name="controller">Decides on the in-sync replicas of what this broker leads.</param>
     /// <param name="connector">Reaches the leaders of what this broker follows.</param>
@@ -143,6 +145,14 @@ public sealed class ReplicaHost : IDisposable
 
     /// <summary>Whether a replica's records lie in no directory that works: it must not begin anew, with nothing, in another one.</summary>
     internal bool IsLost(ReplicaId id) => _lost.Contains(id);
+
+    /// <summary>The actor of a replica that leads has ended before its time.</summary>
+    internal void NoteInterrupted(ReplicaId id, InterruptedLead lead) => _interrupted[id] = lead;
+
+    internal void ForgetInterrupted(ReplicaId id) => _interrupted.TryRemove(id, out _);
+
+    /// <summary>Null where no actor of the replica was ended while it led.</summary>
+    internal InterruptedLead? InterruptedLead(ReplicaId id) => _interrupted.GetValueOrDefault(id);
 
     /// <summary>Has the controller know where the replica lies, if it does not.</summary>
     internal void TellDirectory(Replica replica)

@@ -29,10 +29,11 @@ public sealed class Partition_leader_model
         private readonly Random _random;
         private readonly long[] _held = [0, 0, 0, 0];
         private readonly Dictionary<int, BrokerRegistration> _brokers = new[] { 1, 2, 3 }.ToDictionary(id => id, id => Registrations.Broker(id, epoch: id));
-        private readonly PartitionLeader _leader;
+        private PartitionLeader _leader;
         private readonly int _minInSync;
         private readonly HashSet<int> _silent = [];
         private PartitionRegistration _committed = Registrations.Partition([1, 2, 3], [1, 2, 3], leader: 1);
+        private PartitionRegistration _adopted = Registrations.Partition([1, 2, 3], [1, 2, 3], leader: 1);
         private IsrProposal? _atController;
         private long _nowMs;
         private long _highWatermark;
@@ -40,12 +41,27 @@ public sealed class Partition_leader_model
         public Run(Random random)
         {
             (_random, _minInSync) = (random, random.Next(1, 3));
-            _leader = new PartitionLeader(1, _committed, _minInSync, 0, 0, 0, MaxLagMs, new FollowerBrokers(id => _brokers[id], _silent.Contains));
+            _leader = Lead(_committed, isResumed: false);
         }
 
         public void Step()
         {
             _nowMs += _random.Next(10);
+            if (_random.Next(40) == 0)
+            {
+                // Its actor was ended, and another one takes its place, which knows the metadata alone. What was proposed may be at the controller still.
+                _leader = Lead(_random.Next(2) == 0 ? _committed : _adopted, isResumed: true);
+                return;
+            }
+
+            StepOn();
+        }
+
+        private PartitionLeader Lead(PartitionRegistration registration, bool isResumed) => new(
+            1, registration, _minInSync, _held[1], _highWatermark, _nowMs, MaxLagMs, new FollowerBrokers(id => _brokers[id], _silent.Contains), isResumed);
+
+        private void StepOn()
+        {
             switch (_random.Next(8))
             {
                 case 0 or 1:
@@ -61,7 +77,7 @@ public sealed class Partition_leader_model
                     Decide();
                     break;
                 case 6:
-                    _leader.Adopt(_committed, _minInSync);
+                    _leader.Adopt(_adopted = _committed, _minInSync);
                     break;
                 default:
                     // Rightly or wrongly: what is taken for silence may be a pause of the leader's own.

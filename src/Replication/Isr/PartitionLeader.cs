@@ -29,10 +29,12 @@ public sealed class PartitionLeader
     private long _nowMs;
     private long _noProposalBeforeMs = long.MinValue;
     private int _minInSyncReplicas = 1;
+    private bool _isResumed;
 
     /// <param name="logEndOffset">The leader's own log end offset when it took over: its epoch starts there.</param>
     /// <param name="highWatermark">The high watermark it knew then: what is below it was committed under an earlier leader.</param>
     /// <param name="maxLagMs"><c>replica.lag.time.max.ms</c>.</param>
+    /// <param name="isResumed">It led in this epoch before and has forgotten what it asked the controller for, which may still be granted.</param>
     public PartitionLeader(
         int self,
         PartitionRegistration registration,
@@ -41,8 +43,10 @@ public sealed class PartitionLeader
         long highWatermark,
         long nowMs,
         long maxLagMs,
-        FollowerBrokers brokers)
+        FollowerBrokers brokers,
+        bool isResumed = false)
     {
+        _isResumed = isResumed;
         (_self, _maxLagMs, _brokers, _nowMs, _minInSyncReplicas) = (self, maxLagMs, brokers, nowMs, minInSyncReplicas);
         (_logEndOffset, _epochStartOffset, HighWatermark) = (logEndOffset, logEndOffset, highWatermark);
         (LeaderEpoch, PartitionEpoch, _isr, _registration) = (registration.LeaderEpoch, registration.PartitionEpoch, registration.Isr, registration);
@@ -119,7 +123,7 @@ public sealed class PartitionLeader
         if (isLater)
         {
             // Whatever was proposed rested on an earlier state: it is either what was committed here, or will be refused.
-            (_isr, PartitionEpoch, _registration, _proposal) = (registration.Isr, registration.PartitionEpoch, registration, null);
+            (_isr, PartitionEpoch, _registration, _proposal, _isResumed) = (registration.Isr, registration.PartitionEpoch, registration, null, false);
             UpdateFollowers(registration);
         }
 
@@ -190,6 +194,7 @@ public sealed class PartitionLeader
         switch (answer.Error)
         {
             case ErrorCode.None when answer.LeaderEpoch == LeaderEpoch && answer.PartitionEpoch >= PartitionEpoch:
+                _isResumed &= answer.PartitionEpoch == PartitionEpoch;
                 (_isr, PartitionEpoch, _proposal) = (answer.Isr, answer.PartitionEpoch, null);
                 break;
             case ErrorCode.OperationNotAttempted or ErrorCode.IneligibleReplica:
@@ -259,9 +264,10 @@ public sealed class PartitionLeader
     }
 
     // One that has caught up and may join is waited for: beside a busy leader without other replicas it would for ever be the few records
-    // behind that came while its fetch was on the way.
+    // behind that came while its fetch was on the way. And a leader that does not know what it proposed may have proposed anybody.
     private bool HoldsBack(int replica, FollowerProgress progress) =>
-        _isr.Contains(replica)
+        _isResumed
+        || _isr.Contains(replica)
         || (_proposal is { } proposal && proposal.Isr.Any(member => member.BrokerId == replica))
         || (progress.LogEndOffset >= 0 && progress.IsCaughtUp(_logEndOffset, _nowMs, _maxLagMs) && !_brokers.IsSilent(replica) && IsEligible(replica, progress));
 }
