@@ -28,8 +28,8 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private sealed record FlushTick : INoSerializationVerificationNeeded;
 
-    /// <summary>A replica has a role, for the first time perhaps.</summary>
-    private sealed record Begun(ReplicaId Id) : INoSerializationVerificationNeeded;
+    /// <summary>A replica has a role, for the first time perhaps, or none any more.</summary>
+    private sealed record RoleChanged(ReplicaId Id, bool HasRole) : INoSerializationVerificationNeeded;
 
     /// <summary>So many replicas begin at once.</summary>
     private const int MostBeginning = 32;
@@ -44,15 +44,17 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
     private readonly IActorRef _region;
     private readonly IActorRef _self = Context.Self;
     private readonly ReplicaBeginnings _beginnings;
+    private readonly ToldTopics _told = new();
     private readonly ILoggingAdapter _logger = Context.GetLogger();
     private bool _throttlesKnown;
+    private bool _someHaveNoRole;
 
     public ReplicaManager(ReplicaHost host, IActorRef region, StaticSettings settings)
     {
         (_host, _region) = (host, region);
         _beginnings = new ReplicaBeginnings(MostBeginning, BeginningPatience, host.Time);
-        host.Directory.LeadershipChanged += TellBegun;
-        Receive<Begun>(begun => OnBegun(begun.Id));
+        host.Directory.LeadershipChanged += TellRole;
+        Receive<RoleChanged>(OnRoleChanged);
         Receive<Changed>(changed => OnChanged(changed.Change));
         ReceiveAsync<CheckpointDue>(_ => Task.Run(_host.WriteCheckpoints));
         Receive<Deleted>(deleted => OnDeleted(deleted.Partition));
@@ -75,15 +77,17 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     protected override void PostStop()
     {
-        _host.Directory.LeadershipChanged -= TellBegun;
+        _host.Directory.LeadershipChanged -= TellRole;
         base.PostStop();
     }
 
-    private void TellBegun(Replica replica) => _self.Tell(new Begun(replica.Id), ActorRefs.NoSender);
+    private void TellRole(Replica replica) => _self.Tell(new RoleChanged(replica.Id, replica.Leadership != Leadership.None), ActorRefs.NoSender);
 
-    private void OnBegun(ReplicaId id)
+    private void OnRoleChanged(RoleChanged changed)
     {
-        _beginnings.Begun(id);
+        _beginnings.Begun(changed.Id);
+        // Not at once: an actor that ends with each message would do nothing else.
+        _someHaveNoRole |= !changed.HasRole;
         BeginNext();
     }
 
@@ -105,6 +109,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
         foreach (var topic in change.DeletedTopics)
         {
+            _told.Forget(topic.Id);
             Retire(topic);
         }
 
@@ -123,24 +128,49 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private void Assign(MetadataImage image, TopicImage topic)
     {
-        var settings = _host.SettingsOf(topic.Name);
-        var minInSync = _host.MinInSyncReplicasOf(image, topic.Name);
-        for (var index = 0; index < topic.Partitions.Length; index++)
+        var told = new ToldTopic(topic, _host.SettingsOf(topic.Name), _host.MinInSyncReplicasOf(image, topic.Name));
+        foreach (var index in _told.Tell(told))
         {
-            var partition = topic.Partitions[index];
-            if (partition.Replicas.Contains(_host.BrokerId))
+            if (topic.Partitions[index].Replicas.Contains(_host.BrokerId))
             {
-                var id = new ReplicaId(topic.Id, index, _host.BrokerId);
-                if (_host.IsLost(id))
-                {
-                    continue;
-                }
-
-                Send(new TopicPartition(topic.Name, index), new ReplicaSharding.Envelope(id, new ReplicaActor.Assign(partition, settings, minInSync)));
+                Assign(told, index);
             }
             else
             {
                 Retire(topic, index);
+            }
+        }
+    }
+
+    private void Assign(ToldTopic told, int index)
+    {
+        var id = new ReplicaId(told.Topic.Id, index, _host.BrokerId);
+        if (!_host.IsLost(id))
+        {
+            var assign = new ReplicaActor.Assign(told.Topic.Partitions[index], told.Settings, told.MinInSyncReplicas);
+            Send(new TopicPartition(told.Topic.Name, index), new ReplicaSharding.Envelope(id, assign));
+        }
+    }
+
+    /// <summary>
+    /// A replica whose actor has ended before its time, or could not begin, has no role until it is told again; one that began when it was
+    /// assigned elsewhere already stays until then.
+    /// </summary>
+    private void Remind()
+    {
+        _someHaveNoRole = false;
+        foreach (var told in _told.All)
+        {
+            for (var index = 0; index < told.Topic.Partitions.Length; index++)
+            {
+                if (!told.Topic.Partitions[index].Replicas.Contains(_host.BrokerId))
+                {
+                    Retire(told.Topic, index);
+                }
+                else if (_host.Directory.Find(new TopicPartition(told.Topic.Name, index), told.Topic.Id) is null)
+                {
+                    Assign(told, index);
+                }
             }
         }
     }
@@ -224,6 +254,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private void OnIsrCheckDue()
     {
+        Remind();
         foreach (var replica in _host.Directory.All)
         {
             if (replica.Leadership.IsLeader)
@@ -235,6 +266,11 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
 
     private void OnSilenceCheckDue()
     {
+        if (_someHaveNoRole)
+        {
+            Remind();
+        }
+
         var isLost = _host.Contact.IsLost;
         if (!_host.Followers.AnySilent(id => _host.BrokerOf(id) is { Fenced: false }) && !isLost)
         {
