@@ -74,6 +74,35 @@ public sealed class Replica(ReplicaId id, TopicPartition topicPartition, Log log
         return FollowerProgress.Unknown;
     }
 
+    /// <summary>Completes when everything below an offset is committed; with false when this broker leads no longer in that epoch.</summary>
+    public async Task<bool> WhenCommittedAsync(long offset, int leaderEpoch)
+    {
+        var wait = new FetchWait();
+        Waiters.Add(wait);
+        try
+        {
+            while (true)
+            {
+                wait.Rearm();
+                if (Leadership is not { IsLeader: true } leadership || leadership.Epoch != leaderEpoch)
+                {
+                    return false;
+                }
+
+                if (HighWatermark >= offset)
+                {
+                    return true;
+                }
+
+                await wait.Woken.ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            Waiters.Remove(wait);
+        }
+    }
+
     /// <summary>As <see cref="CheckLeader"/>, for a request that any replica may serve: a follower does, whose leader is known (KIP-392).</summary>
     public ErrorCode CheckReplica(int currentLeaderEpoch) =>
         CheckLeader(currentLeaderEpoch) is var error and not ErrorCode.NotLeaderOrFollower ? error

@@ -40,7 +40,7 @@ public sealed class Serving_followers
         await FetchPartitionAsync(node, 3, node.Metadata.Current.Brokers[3].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 1);
         var data = (await FetchPartitionAsync(node, 2, node.Metadata.Current.Brokers[2].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 0)).Responses[0].Partitions[0];
         Assert.Equal((0, 1), (data.DivergingEpoch.Epoch, data.DivergingEpoch.EndOffset));
-        var end = await BarrierAsync(node);
+        var end = await node.BarrierAsync(Orders);
         Assert.Equal((2, 1), (end, node.Find(Orders)!.HighWatermark));
     }
 
@@ -51,7 +51,7 @@ public sealed class Serving_followers
         var node = cluster.Nodes[1];
         await FetchPartitionAsync(node, 2, node.Metadata.Current.Brokers[2].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 1);
         await FetchPartitionAsync(node, 3, node.Metadata.Current.Brokers[3].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 1);
-        await BarrierAsync(node);
+        await node.BarrierAsync(Orders);
         Assert.Equal(2, node.Find(Orders)!.HighWatermark);
     }
 
@@ -62,7 +62,7 @@ public sealed class Serving_followers
         var node = cluster.Nodes[1];
         var follower = FetchPartitionAsync(node, 2, node.Metadata.Current.Brokers[2].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 1, maxWaitMs: 60_000);
         var consumer = FetchPartitionAsync(node, -1, -1, fetchOffset: 1, leaderEpoch: 1, maxWaitMs: 60_000);
-        await BarrierAsync(node);
+        await node.BarrierAsync(Orders);
         Assert.False(follower.IsCompleted);
         await node.AppendAsync(Orders, Batches.Plain(), acks: 1);
         Assert.False((await follower.WaitAsync(Patience)).Responses[0].Partitions[0].Records.IsEmpty);
@@ -94,7 +94,7 @@ public sealed class Serving_followers
         await cluster.SyncedAsync(Orders);
         cluster.Network.Isolate(1, [2, 3]);
         var taken = cluster.Nodes[1].AppendAsync(Orders, Batches.Plain());
-        Assert.Equal(2, await BarrierAsync(cluster.Nodes[1]));
+        Assert.Equal(2, await cluster.Nodes[1].BarrierAsync(Orders));
         cluster.Controller.Fence(2);
         cluster.Controller.Fence(3);
         Assert.Equal(ErrorCode.NotEnoughReplicasAfterAppend, (await taken.WaitAsync(Patience)).Error);
@@ -184,13 +184,6 @@ public sealed class Serving_followers
         var request = new ListOffsetsRequest { ReplicaId = replicaId, Topics = [new() { Name = Orders.Topic, Partitions = [new() { Timestamp = -1 }] }] };
         var answer = ((ListOffsetsResponse)await node.AskAsync(ApiKey.ListOffsets, request)).Topics[0].Partitions[0];
         return (answer.ErrorCode, answer.Offset);
-    }
-
-    private static async Task<long> BarrierAsync(TestNode node)
-    {
-        var reply = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-        node.Find(Orders)!.Actor.Tell(new ReplicaActor.Barrier(reply), Akka.Actor.ActorRefs.NoSender);
-        return await reply.Task.WaitAsync(Patience);
     }
 
     private static int Count(ReadOnlySpan<byte> bytes)

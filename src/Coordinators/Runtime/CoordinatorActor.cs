@@ -24,6 +24,9 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private sealed record Loaded(ICoordinator Coordinator, long Records) : INoSerializationVerificationNeeded;
 
+    /// <summary>This broker leads the partition no longer, or in another epoch: whoever runs this actor ends it.</summary>
+    private sealed record Deposed : INoSerializationVerificationNeeded;
+
     private sealed record LoadFailed(Exception Cause) : INoSerializationVerificationNeeded;
 
     private sealed record TimerDue(TimerName Name) : INoSerializationVerificationNeeded;
@@ -58,6 +61,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Appended>(OnAppended);
         Receive<Load>(_ => StartLoading());
         Receive<Loaded>(OnLoaded);
+        Receive<Deposed>(_ => { });
         Receive<LoadFailed>(OnLoadFailed);
     }
 
@@ -189,12 +193,20 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         // meanwhile answers that the coordinator is loading.
         var written = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
         _replica.Actor.Tell(new ReplicaActor.Barrier(written), ActorRefs.NoSender);
-        ReplayAsync(_kind, _replica.Log, written.Task).PipeTo(Self, failure: cause => new LoadFailed(cause));
+        ReplayAsync(_kind, _replica, _leaderEpoch, written.Task).PipeTo(Self, failure: cause => new LoadFailed(cause));
     }
 
-    private static async Task<Loaded> ReplayAsync(Kind kind, Log log, Task<long> written)
+    /// <returns><see cref="Loaded"/>, or <see cref="Deposed"/>.</returns>
+    private static async Task<object> ReplayAsync(Kind kind, Replica replica, int leaderEpoch, Task<long> written)
     {
         var end = await written.ConfigureAwait(false);
+        // A state that rests on what another change of leader could still take back must not be told to anybody.
+        if (!await replica.WhenCommittedAsync(end, leaderEpoch).ConfigureAwait(false))
+        {
+            return new Deposed();
+        }
+
+        var log = replica.Log;
         var coordinator = kind.Create();
         var records = 0L;
         LogReplay.Run(log, log.LogStartOffset, end, (in RecordBatchHeader header, in RecordView record) =>

@@ -135,6 +135,14 @@ internal sealed class TestNode : IAsyncDisposable
         return outcome.IsCompleted ? await outcome : AppendOutcome.Failed(ErrorCode.UnknownServerError);
     }
 
+    /// <summary>Completes with the log's end when the replica has done what it was told before.</summary>
+    public async Task<long> BarrierAsync(TopicPartition partition)
+    {
+        var reply = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Find(partition)!.Actor.Tell(new ReplicaActor.Barrier(reply), ActorRefs.NoSender);
+        return await reply.Task.WaitAsync(Patience);
+    }
+
     public Task<IResponseMessage> AskAsync(ApiKey key, IRequestMessage request, short? version = null) => AskAsync(RequestOf(key, version), request);
 
     public async Task<IResponseMessage> AskAsync(RequestContext context, IRequestMessage request) =>
