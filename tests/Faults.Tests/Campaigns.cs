@@ -5,6 +5,7 @@ using Xunit.Abstractions;
 namespace Milena.Faults.Tests;
 
 /// <summary>Three real nodes under load, harmed again and again: what was acknowledged with acks=all is there afterwards, once, in order and on all of them.</summary>
+[Collection(nameof(Campaigns))]
 public sealed class Campaigns(ITestOutputHelper output)
 {
     private const int UsualSeconds = 60;

@@ -5,6 +5,8 @@ using Xunit.Abstractions;
 namespace Milena.Faults.Tests;
 
 /// <summary>The oldest build whose messages must still be understood, and this one, in one cluster: one node after another becomes the other build, up and down again.</summary>
+/// <remarks>One campaign after the other: each has the machine to itself.</remarks>
+[Collection(nameof(Campaigns))]
 public sealed class Rolling_upgrades(ITestOutputHelper output)
 {
     /// <summary>From it on the messages between nodes and all files are kept readable. Moved forward when a version may no longer be mixed with older ones.</summary>

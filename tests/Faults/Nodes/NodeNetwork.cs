@@ -16,8 +16,11 @@ public sealed class NodeNetwork : IDisposable
     private const string NodesInterface = "eth0";
     private const int ClientsHost = 254;
 
+    /// <summary>A process may have several, one after the other or at once: what one of them takes away must be its own.</summary>
+    private static int _last;
+
     private readonly int _nodes;
-    private readonly string _name = string.Create(CultureInfo.InvariantCulture, $"mf{Environment.ProcessId:x}");
+    private readonly string _name = string.Create(CultureInfo.InvariantCulture, $"mf{Environment.ProcessId:x}x{Interlocked.Increment(ref _last)}");
     private readonly string _subnet = FreeSubnet();
     private readonly HashSet<(int From, int To)> _cut = [];
     private readonly HashSet<int> _slow = [];
