@@ -10,7 +10,7 @@ namespace Milena.Node;
 
 /// <summary>
 /// This node as a broker of its cluster: registers it, has it let in once it has caught up, again whenever it was shut out, tells which of its log
-/// directories have failed, and leaves in order.
+/// directories have failed and which take no new replica, and leaves in order.
 /// </summary>
 /// <remarks>A broker that is shut out (fenced) while it lives was cut off from the others, or too slow for them; it asks until it is in again.</remarks>
 public sealed class BrokerLifecycle : IAsyncDisposable
@@ -24,6 +24,7 @@ public sealed class BrokerLifecycle : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Func<IReadOnlyList<Guid>> _offlineDirectories;
+    private readonly Func<MetadataImage, IReadOnlyList<Guid>> _cordonedDirectories;
     private readonly Action<string> _replaced;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -32,11 +33,20 @@ public sealed class BrokerLifecycle : IAsyncDisposable
     private long _epoch = -1;
 
     /// <param name="offlineDirectories">The ids of the log directories that have failed.</param>
+    /// <param name="cordonedDirectories">The ids of those that take no new replica, as an image says.</param>
     /// <param name="replaced">Told, in a sentence, when another process has taken this broker's id.</param>
     public BrokerLifecycle(
-        int brokerId, ControllerClient controller, MetadataStore metadata, Func<IReadOnlyList<Guid>> offlineDirectories, TimeProvider time, ILogger logger, Action<string> replaced)
+        int brokerId,
+        ControllerClient controller,
+        MetadataStore metadata,
+        Func<IReadOnlyList<Guid>> offlineDirectories,
+        Func<MetadataImage, IReadOnlyList<Guid>> cordonedDirectories,
+        TimeProvider time,
+        ILogger logger,
+        Action<string> replaced)
     {
-        (_brokerId, _controller, _metadata, _offlineDirectories, _time, _logger, _replaced) = (brokerId, controller, metadata, offlineDirectories, time, logger, replaced);
+        (_brokerId, _controller, _metadata, _time, _logger, _replaced) = (brokerId, controller, metadata, time, logger, replaced);
+        (_offlineDirectories, _cordonedDirectories) = (offlineDirectories, cordonedDirectories);
         metadata.Observe(_ => _changes.Writer.TryWrite(true));
     }
 
@@ -136,17 +146,24 @@ public sealed class BrokerLifecycle : IAsyncDisposable
             return;
         }
 
-        var offline = _offlineDirectories();
+        var (offline, cordoned) = (_offlineDirectories(), _cordonedDirectories(image));
         if (!self.Fenced)
         {
             _unfenced.TrySetResult();
-            if (!self.LogDirectories.Any(offline.Contains))
+            if (!self.LogDirectories.Any(offline.Contains) && self.CordonedDirectories.ToHashSet().SetEquals(cordoned))
             {
                 return;
             }
         }
 
-        var beat = new BrokerHeartbeatRequest { BrokerId = _brokerId, BrokerEpoch = Epoch, CurrentMetadataOffset = image.Offset, OfflineLogDirs = [.. offline] };
+        var beat = new BrokerHeartbeatRequest
+        {
+            BrokerId = _brokerId,
+            BrokerEpoch = Epoch,
+            CurrentMetadataOffset = image.Offset,
+            OfflineLogDirs = [.. offline],
+            CordonedLogDirs = [.. cordoned],
+        };
         if (await TryAskAsync<BrokerHeartbeatResponse>(beat) is not { ErrorCode: ErrorCode.None, IsFenced: false })
         {
             await Task.Delay(Pause, _time, _stopping.Token);

@@ -65,7 +65,8 @@ public sealed class MilenaNode : IAsyncDisposable
             _time,
             logs.CreateLogger("Milena.Replication"));
         _directories.Logs.Failed += OnDirectoryFailed;
-        _lifecycle = new BrokerLifecycle(configuration.NodeId, _metadata.Controller, _metadata.Store, () => directories.Logs.OfflineIds, _time, _logger, Fail);
+        _lifecycle = new BrokerLifecycle(
+            configuration.NodeId, _metadata.Controller, _metadata.Store, () => directories.Logs.OfflineIds, _replicas.CordonedIds, _time, _logger, Fail);
         _vote = new OwnVote(PhysicalDisk.Instance, directories.Metadata.FullPath, configuration.Kafka);
         self.Knows(() => _metadata.Status, () => _vote.MayBeGiven(_metadata.Status));
         ReplicaHostExtension.Install(system, _replicas);

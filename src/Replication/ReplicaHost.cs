@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
 using Milena.Model;
@@ -106,6 +107,16 @@ public sealed class ReplicaHost : IDisposable
     /// <summary>As of one image: what it says of in-sync replicas must not be mixed with what another one asks for.</summary>
     internal int MinInSyncReplicasOf(MetadataImage image, string topic) => _settings.MinInSyncReplicas(image, topic);
 
+    /// <summary>The paths of the log directories that take no new replica, as the metadata says now; a broker that has no other makes its replicas there still.</summary>
+    public IReadOnlySet<string> CordonedDirectories => CordonedIn(_metadata.Current);
+
+    /// <summary>The ids of the log directories that take no new replica, as an image says.</summary>
+    public IReadOnlyList<Guid> CordonedIds(MetadataImage image)
+    {
+        var cordoned = CordonedIn(image);
+        return [.. LogDirectories.All.Where(directory => cordoned.Contains(directory.FullPath)).Select(directory => directory.Identity.DirectoryId)];
+    }
+
     /// <summary>Settings have changed, or are known for the first time.</summary>
     internal void FollowThrottles(MetadataImage image)
     {
@@ -194,6 +205,11 @@ public sealed class ReplicaHost : IDisposable
             return ErrorCode.KafkaStorageError;
         }
 
+        if (CordonedDirectories.Contains(path))
+        {
+            return ErrorCode.InvalidReplicaAssignment;
+        }
+
         if (Directory.Find(partition) is not { } replica)
         {
             var topic = _metadata.Current.FindTopic(partition.Topic);
@@ -226,7 +242,7 @@ public sealed class ReplicaHost : IDisposable
     {
         var topic = _metadata.Current.FindTopic(id.TopicId) ?? throw new InvalidOperationException($"There is no topic with the id {id.TopicId}.");
         var wanted = topic.Find(id.Partition)?.DirectoryOf(BrokerId) ?? DirectoryIds.Unassigned;
-        return LogDirectories.Open(new TopicPartition(topic.Name, id.Partition), id.TopicId, SettingsOf(topic.Name), wanted);
+        return LogDirectories.Open(new TopicPartition(topic.Name, id.Partition), id.TopicId, SettingsOf(topic.Name), wanted, CordonedDirectories);
     }
 
     public long CheckpointedHighWatermark(Log log) =>
@@ -355,6 +371,9 @@ public sealed class ReplicaHost : IDisposable
         Moves.Dispose();
         _flusher.Dispose();
     }
+
+    private IReadOnlySet<string> CordonedIn(MetadataImage image) =>
+        CordonedLogDirs.Of(Features.CordonsDirectories(image) ? _configs.BrokerValue(image, CordonedLogDirs.Setting)! : "", LogDirectories.Paths);
 
     private Log? FindLog(ReplicaId id) =>
         _metadata.Current.FindTopic(id.TopicId) is { } topic

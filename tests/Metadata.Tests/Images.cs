@@ -86,6 +86,7 @@ internal static class Images
                 BrokerId = brokers[random.Next(brokers.Count)],
                 Fenced = (sbyte)random.Next(-1, 2),
                 InControlledShutdown = (sbyte)random.Next(-1, 2),
+                CordonedLogDirs = random.Next(3) == 0 ? [NewId(random)] : null,
             }],
             3 when brokers.Count > 3 => [new UnregisterBrokerRecord { BrokerId = brokers[random.Next(brokers.Count)] }],
             4 => [Broker(random.Next(8), random.Next(3) == 0 ? null : $"rack{random.Next(3)}", random.Next(2) == 0, random.Next(1000))],

@@ -125,6 +125,11 @@ public sealed class InProcessCluster : IAsyncDisposable
         Resources = [new() { ResourceType = 2, ResourceName = topic, ConfigurationKeys = [name] }],
     }).Results[0].Configs[0].Value;
 
+    public ErrorCode ConfigureBroker(int askedAt, int broker, string name, string value) => Ask<IncrementalAlterConfigsResponse>(askedAt, ApiKey.IncrementalAlterConfigs, 1, new IncrementalAlterConfigsRequest
+    {
+        Resources = [new() { ResourceType = 4, ResourceName = $"{broker}", Configs = [new() { Name = name, Value = value }] }],
+    }).Responses[0].ErrorCode;
+
     public FindCoordinatorResponse FindCoordinator(int askedAt, string group) =>
         Ask<FindCoordinatorResponse>(askedAt, ApiKey.FindCoordinator, 3, new FindCoordinatorRequest { Key = group });
 

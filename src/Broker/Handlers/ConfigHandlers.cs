@@ -124,17 +124,23 @@ public sealed class IncrementalAlterConfigsHandler(BrokerContext broker) : ApiHa
 {
     protected override async ValueTask<IResponseMessage?> HandleAsync(RequestContext context, IncrementalAlterConfigsRequest request)
     {
-        var (response, error) = await ControllerCalls.AskAsync<IncrementalAlterConfigsResponse>(broker, request, timeoutMs: 0);
-        return response ?? new IncrementalAlterConfigsResponse
-        {
-            Responses = [.. request.Resources.Select(one => new IncrementalAlterConfigsResponse.AlterConfigsResourceResponse
-            {
-                ResourceType = one.ResourceType,
-                ResourceName = one.ResourceName,
-                ErrorCode = error,
-            })],
-        };
+        var refused = request.Resources.ConvertAll(one => one.Configs
+            .Where(config => config.Name == CordonedLogDirs.Setting)
+            .Select(config => CordonChecks.Refusal(broker, one.ResourceType, one.ResourceName, config.ConfigOperation, config.Value))
+            .FirstOrDefault(why => why is not null) is { } why ? Result(one, ErrorCode.InvalidConfig, why) : null);
+        var asked = new IncrementalAlterConfigsRequest { Resources = [.. request.Resources.Where((_, index) => refused[index] is null)], ValidateOnly = request.ValidateOnly };
+        var (response, error) = await ControllerCalls.AskAsync<IncrementalAlterConfigsResponse>(broker, asked, timeoutMs: 0);
+        return new IncrementalAlterConfigsResponse { Responses = CordonChecks.Merge(refused, response?.Responses ?? asked.Resources.ConvertAll(one => Result(one, error))) };
     }
+
+    private static IncrementalAlterConfigsResponse.AlterConfigsResourceResponse Result(
+        IncrementalAlterConfigsRequest.AlterConfigsResource resource, ErrorCode error, string? why = null) => new()
+        {
+            ResourceType = resource.ResourceType,
+            ResourceName = resource.ResourceName,
+            ErrorCode = error,
+            ErrorMessage = ErrorText.Clip(why),
+        };
 }
 
 /// <summary>Replaces all settings of a resource, through the controller; the older form, which Kafka has deprecated but serves.</summary>
@@ -142,15 +148,20 @@ public sealed class AlterConfigsHandler(BrokerContext broker) : ApiHandler<Alter
 {
     protected override async ValueTask<IResponseMessage?> HandleAsync(RequestContext context, AlterConfigsRequest request)
     {
-        var (response, error) = await ControllerCalls.AskAsync<AlterConfigsResponse>(broker, request, timeoutMs: 0);
-        return response ?? new AlterConfigsResponse
-        {
-            Responses = [.. request.Resources.Select(one => new AlterConfigsResponse.AlterConfigsResourceResponse
-            {
-                ResourceType = one.ResourceType,
-                ResourceName = one.ResourceName,
-                ErrorCode = error,
-            })],
-        };
+        var refused = request.Resources.ConvertAll(one => one.Configs
+            .Where(config => config.Name == CordonedLogDirs.Setting)
+            .Select(config => CordonChecks.Refusal(broker, one.ResourceType, one.ResourceName, CordonChecks.Set, config.Value))
+            .FirstOrDefault(why => why is not null) is { } why ? Result(one, ErrorCode.InvalidConfig, why) : null);
+        var asked = new AlterConfigsRequest { Resources = [.. request.Resources.Where((_, index) => refused[index] is null)], ValidateOnly = request.ValidateOnly };
+        var (response, error) = await ControllerCalls.AskAsync<AlterConfigsResponse>(broker, asked, timeoutMs: 0);
+        return new AlterConfigsResponse { Responses = CordonChecks.Merge(refused, response?.Responses ?? asked.Resources.ConvertAll(one => Result(one, error))) };
     }
+
+    private static AlterConfigsResponse.AlterConfigsResourceResponse Result(AlterConfigsRequest.AlterConfigsResource resource, ErrorCode error, string? why = null) => new()
+    {
+        ResourceType = resource.ResourceType,
+        ResourceName = resource.ResourceName,
+        ErrorCode = error,
+        ErrorMessage = ErrorText.Clip(why),
+    };
 }

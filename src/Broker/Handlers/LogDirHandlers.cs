@@ -5,22 +5,23 @@ using Milena.Storage;
 
 namespace Milena.Broker.Handlers;
 
-/// <summary>How much each partition takes on each of this broker's disks, how far those are that move in, and how much room is left there.</summary>
+/// <summary>How much each partition takes on each of this broker's disks, how far those are that move in, how much room is left there, and whether anything new may come.</summary>
 public sealed class DescribeLogDirsHandler(BrokerContext broker) : ApiHandler<DescribeLogDirsRequest>(ApiKey.DescribeLogDirs)
 {
     protected override ValueTask<IResponseMessage?> HandleAsync(RequestContext context, DescribeLogDirsRequest request)
     {
         var wanted = request.Topics?.SelectMany(topic => topic.Partitions.Select(partition => new TopicPartition(topic.Topic, partition))).ToHashSet();
         var directories = broker.Replicas.LogDirectories;
+        var cordoned = broker.Replicas.CordonedDirectories;
         var response = new DescribeLogDirsResponse();
         response.Results.AddRange(directories.Failures.Select(one => Failed(one.Key)));
-        response.Results.AddRange(directories.All.Where(one => !directories.IsOffline(one.FullPath)).Select(one => Describe(one, wanted)));
+        response.Results.AddRange(directories.All.Where(one => !directories.IsOffline(one.FullPath)).Select(one => Describe(one, wanted, cordoned.Contains(one.FullPath))));
         return Answer(response);
     }
 
     private static DescribeLogDirsResponse.DescribeLogDirsResult Failed(string path) => new() { LogDir = path, ErrorCode = ErrorCode.KafkaStorageError };
 
-    private DescribeLogDirsResponse.DescribeLogDirsResult Describe(LogDirectory directory, HashSet<TopicPartition>? wanted)
+    private DescribeLogDirsResponse.DescribeLogDirsResult Describe(LogDirectory directory, HashSet<TopicPartition>? wanted, bool isCordoned)
     {
         try
         {
@@ -31,6 +32,7 @@ public sealed class DescribeLogDirsHandler(BrokerContext broker) : ApiHandler<De
                 LogDir = directory.FullPath,
                 TotalBytes = total,
                 UsableBytes = usable,
+                IsCordoned = isCordoned,
                 Topics = [.. partitions.GroupBy(one => one.Partition.Topic).Select(topic => new DescribeLogDirsResponse.DescribeLogDirsTopic
                 {
                     Name = topic.Key,

@@ -110,7 +110,8 @@ public static class RegisterBrokerDecision
 /// <summary>Lets a broker in that has caught up, takes one out that is away or wants to be, and empties one that shuts down.</summary>
 /// <remarks>
 /// Kafka's brokers beat all the time, and are fenced when they stop. Here the Akka cluster watches them, and a beat says only what changes:
-/// that a broker is ready, that it leaves, that some of its log directories are offline, or, from whoever watches, that it is away (<c>WantFence</c>).
+/// that a broker is ready, that it leaves, that some of its log directories are offline, or cordoned, or, from whoever watches, that it is away
+/// (<c>WantFence</c>).
 /// </remarks>
 public static class BrokerHeartbeatDecision
 {
@@ -121,6 +122,12 @@ public static class BrokerHeartbeatDecision
             return Decision.Refuse(new BrokerHeartbeatResponse { ErrorCode = ErrorCode.StaleBrokerEpoch });
         }
 
+        var decision = Decide(image, broker, request, context);
+        return decision with { Records = [.. Cordon(image, broker, request.CordonedLogDirs), .. decision.Records] };
+    }
+
+    private static Decision Decide(MetadataImage image, BrokerRegistration broker, BrokerHeartbeatRequest request, ControllerContext context)
+    {
         var caughtUp = request.CurrentMetadataOffset >= broker.Epoch;
         if (broker.LogDirectories.Any(request.OfflineLogDirs.Contains))
         {
@@ -146,6 +153,12 @@ public static class BrokerHeartbeatDecision
             ? new Decision(Unfence(image, broker, context), new BrokerHeartbeatResponse { IsCaughtUp = true, IsFenced = false })
             : Decision.Refuse(new BrokerHeartbeatResponse { IsCaughtUp = caughtUp, IsFenced = broker.Fenced });
     }
+
+    /// <param name="cordoned">Null where the beat says nothing of it.</param>
+    private static IEnumerable<IMessage> Cordon(MetadataImage image, BrokerRegistration broker, List<Guid>? cordoned) =>
+        cordoned is null || !Features.CordonsDirectories(image) || broker.CordonedDirectories.ToHashSet().SetEquals(cordoned)
+            ? []
+            : [new BrokerRegistrationChangeRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch, CordonedLogDirs = cordoned }];
 
     /// <summary>What else the beat asks for has to wait: the broker asks again when it sees this.</summary>
     private static Decision DirectoriesFailed(MetadataImage image, BrokerRegistration broker, List<Guid> offline, bool caughtUp, ControllerContext context)

@@ -108,7 +108,7 @@ public static class AlterConfigsDecision
         var altered = current.ToBuilder();
         foreach (var change in changes)
         {
-            if (MinInSyncRefusal(image, target, change) is { } kept)
+            if ((MinInSyncRefusal(image, target, change) ?? CordonRefusal(image, target, change)) is { } kept)
             {
                 return (ErrorCode.InvalidConfig, kept);
             }
@@ -150,6 +150,12 @@ public static class AlterConfigsDecision
         : change.Operation == Operation.Delete ? "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
         : null;
 
+    /// <summary>Below that level the controller takes no notice of cordoned directories.</summary>
+    private static string? CordonRefusal(MetadataImage image, ConfigResource target, Change change) =>
+        target.Type == ConfigResourceType.Broker && change is { Name: CordonedLogDirs.Setting, Operation: not Operation.Delete } && !Features.CordonsDirectories(image)
+            ? $"{CordonedLogDirs.Setting} cannot be set below level {Features.CordonedDirectoriesVersion} of {Features.MetadataVersionName}."
+            : null;
+
     private static (ErrorCode, string)? CheckTarget(MetadataImage image, ConfigResource target) => target.Type switch
     {
         ConfigResourceType.Topic when !TopicNames.TryValidate(target.Name, out var wrong) => (ErrorCode.InvalidTopicException, wrong),
@@ -177,6 +183,11 @@ public static class AlterConfigsDecision
         if (target.Type == ConfigResourceType.Broker && !DynamicBrokerSettings.Contains(change.Name))
         {
             return $"Cannot update the setting {change.Name} of a running broker: set it in the configuration and restart.";
+        }
+
+        if (target == ConfigResource.AllBrokers && DynamicBrokerSettings.IsOfOneBroker(change.Name))
+        {
+            return $"Cannot update the setting {change.Name} for all brokers: name the one it is of.";
         }
 
         var value = change.Value;

@@ -18,6 +18,9 @@ public static class Features
     /// <summary>Kafka 4.3's own level of metadata.version: clients and tools show it, and choose record formats by it.</summary>
     public const short MetadataVersion = 30;
 
+    /// <summary>From this level of metadata.version on, brokers tell which of their log directories are cordoned (KIP-1066).</summary>
+    public const short CordonedDirectoriesVersion = 30;
+
     /// <summary>At level 1 replicas outside the ISR are remembered that hold all that was committed (KIP-966).</summary>
     public const string EligibleLeadersName = "eligible.leader.replicas.version";
 
@@ -28,6 +31,8 @@ public static class Features
     public static Feature Quorum { get; } = new(QuorumApis.KRaftVersion, 0, VoterSet.KRaftVersion);
 
     public static bool KeepsEligibleLeaders(MetadataImage image) => image.Features.GetValueOrDefault(EligibleLeadersName) > 0;
+
+    public static bool CordonsDirectories(MetadataImage image) => image.Features.GetValueOrDefault(MetadataVersionName) >= CordonedDirectoriesVersion;
 }
 
 /// <summary>Raises and lowers the levels at which the cluster works (KIP-584, KIP-778): all that are asked for, or none.</summary>

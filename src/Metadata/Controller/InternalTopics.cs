@@ -36,7 +36,6 @@ public static class InternalTopics
 
     private static IEnumerable<IMessage> Tend(MetadataImage image, TopicImage topic, List<BrokerRegistration> usable, int factor, ControllerContext context)
     {
-        var wanted = Math.Min(factor, usable.Count);
         // A move that is under way ends first, whoever asked for it.
         if (topic.Partitions.Any(Reassignment.IsUnderWay))
         {
@@ -46,8 +45,9 @@ public static class InternalTopics
         var changes = context.Changes(image, _ => true);
         var grown = Enumerable.Range(0, topic.Partitions.Length)
             .Select(index => (Index: index, Was: topic.Partitions[index]))
-            .Where(one => one.Was.Replicas.Length < wanted)
-            .Select(one => (IMessage?)changes.Move(topic, one.Index, one.Was, Reassignment.Begin(one.Was, More(one.Was, usable, wanted, one.Index))))
+            .Select(one => (one.Index, one.Was, Wanted: Math.Min(factor, usable.Count(broker => !broker.IsCordoned || one.Was.Replicas.Contains(broker.Id)))))
+            .Where(one => one.Was.Replicas.Length < one.Wanted)
+            .Select(one => (IMessage?)changes.Move(topic, one.Index, one.Was, Reassignment.Begin(one.Was, More(one.Was, usable, one.Wanted, one.Index))))
             .OfType<IMessage>()
             .ToList();
         return grown.Count == 0 && IsGrown(image, topic) ? [TwoInSync(topic)] : grown;
@@ -69,7 +69,8 @@ public static class InternalTopics
     private static ImmutableArray<int> More(PartitionRegistration partition, List<BrokerRegistration> usable, int wanted, int start)
     {
         var replicas = partition.Replicas;
-        var others = Enumerable.Range(0, usable.Count).Select(step => usable[(start + step) % usable.Count]).Where(broker => !replicas.Contains(broker.Id)).ToList();
+        var others = Enumerable.Range(0, usable.Count).Select(step => usable[(start + step) % usable.Count])
+            .Where(broker => !broker.IsCordoned && !replicas.Contains(broker.Id)).ToList();
         while (replicas.Length < wanted)
         {
             var racks = usable.Where(broker => replicas.Contains(broker.Id)).Select(broker => broker.Rack).ToHashSet();

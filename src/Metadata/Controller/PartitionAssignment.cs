@@ -21,12 +21,12 @@ public static class PartitionAssignment
         MetadataImage image, int partitions, int replicationFactor, ControllerContext context, out ImmutableArray<ImmutableArray<int>> assignment)
     {
         assignment = [];
-        var usable = image.Brokers.Values.Where(broker => !broker.Fenced && !broker.InControlledShutdown).ToList();
+        var usable = image.Brokers.Values.Where(broker => broker is { Fenced: false, InControlledShutdown: false, IsCordoned: false }).ToList();
         if (replicationFactor > usable.Count)
         {
             return (ErrorCode.InvalidReplicationFactor,
                 $"Unable to replicate the partition {replicationFactor} time(s): The target replication factor of {replicationFactor} cannot be reached " +
-                $"because only {usable.Count} broker(s) are registered.");
+                $"because only {usable.Count} broker(s) are registered and have a log directory that takes new replicas.");
         }
 
         assignment = ReplicaPlacer.Place(usable, partitions, replicationFactor, context.Random.Next(usable.Count));
@@ -52,8 +52,9 @@ public static class PartitionAssignment
     }
 
     /// <param name="replicationFactor">What every partition of the topic has.</param>
+    /// <param name="held">The brokers that hold the partition already, which may stay though they are cordoned.</param>
     public static (ErrorCode Error, string Message) TakeManual(
-        MetadataImage image, IReadOnlyList<List<int>> manual, int replicationFactor, out ImmutableArray<ImmutableArray<int>> assignment)
+        MetadataImage image, IReadOnlyList<List<int>> manual, int replicationFactor, out ImmutableArray<ImmutableArray<int>> assignment, ImmutableArray<int> held = default)
     {
         assignment = [];
         foreach (var replicas in manual)
@@ -73,6 +74,12 @@ public static class PartitionAssignment
             {
                 return (ErrorCode.InvalidReplicaAssignment,
                     $"The manual partition assignment includes broker {replicas[unknown]}, but no such broker is registered.");
+            }
+
+            if (replicas.FindIndex(id => image.Brokers[id].IsCordoned && (held.IsDefault || !held.Contains(id))) is var cordoned and >= 0)
+            {
+                return (ErrorCode.InvalidReplicaAssignment,
+                    $"The manual partition assignment includes broker {replicas[cordoned]}, and none of its log directories takes new replicas.");
             }
 
             if (replicas.Count != replicationFactor)

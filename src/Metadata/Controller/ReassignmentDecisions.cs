@@ -73,7 +73,7 @@ public static class AlterPartitionReassignmentsDecision
     {
         // Of a partition that is on its way already, the factor that it will have.
         var factor = partition.Replicas.Length - partition.RemovingReplicas.Length;
-        if (PartitionAssignment.TakeManual(image, [target], target.Count, out var assignment) is var (error, message) && error != ErrorCode.None)
+        if (PartitionAssignment.TakeManual(image, [target], target.Count, out var assignment, partition.Replicas) is var (error, message) && error != ErrorCode.None)
         {
             return ((error, message), null);
         }

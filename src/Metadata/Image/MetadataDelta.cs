@@ -238,6 +238,7 @@ public sealed class MetadataDelta(MetadataImage image)
             record.InControlledShutdown)
         {
             Features = [.. record.Features.Select(feature => new FeatureRange(feature.Name, feature.MinSupportedVersion, feature.MaxSupportedVersion))],
+            CordonedDirectories = [.. record.CordonedLogDirs ?? []],
         };
 
     private void Replay(BrokerRegistrationChangeRecord record)
@@ -250,6 +251,7 @@ public sealed class MetadataDelta(MetadataImage image)
             Fenced = Flag(record.Fenced, old.Fenced),
             InControlledShutdown = Flag(record.InControlledShutdown, old.InControlledShutdown),
             LogDirectories = record.LogDirs is { Count: > 0 } ? [.. record.LogDirs] : old.LogDirectories,
+            CordonedDirectories = record.CordonedLogDirs is null ? old.CordonedDirectories : [.. record.CordonedLogDirs],
         };
     }
 }

@@ -102,6 +102,12 @@ public sealed record BrokerRegistration(
     /// <summary>Which levels of which features the broker's program can work at.</summary>
     public ImmutableArray<FeatureRange> Features { get; init; } = [];
 
+    /// <summary>The ids of those that are to take no new replica, as the broker has told (KIP-1066).</summary>
+    public ImmutableArray<Guid> CordonedDirectories { get; init; } = [];
+
+    /// <summary>None of its directories takes a new replica, so the broker is to be given none.</summary>
+    public bool IsCordoned => !LogDirectories.IsEmpty && LogDirectories.All(CordonedDirectories.Contains);
+
     /// <summary>Where a new replica of this broker comes to lie, if that is certain: it has no choice.</summary>
     public Guid OnlyDirectory => LogDirectories.Length == 1 ? LogDirectories[0] : DirectoryIds.Unassigned;
 

@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 
 namespace Milena.Metadata.Settings;
 
-/// <summary>The broker settings that take effect without a restart: the defaults behind topic settings, the connection limits, and the limits of replication.</summary>
+/// <summary>The broker settings that take effect without a restart: the defaults behind topic settings, the limits of connections and of replication, and cordoned directories.</summary>
 public static class DynamicBrokerSettings
 {
     /// <summary>Those that no configuration file has, as in Kafka: somebody sets them for a while, and takes them back (KIP-73, KIP-113).</summary>
@@ -14,10 +14,14 @@ public static class DynamicBrokerSettings
         .Where(definition => definition.BrokerSynonyms.Count > 0)
         .Select(definition => definition.BrokerSynonyms[0])
         .Concat(["max.connections", "max.connections.per.ip", "max.connections.per.ip.overrides", "max.connection.creation.rate"])
+        .Append(CordonedLogDirs.Setting)
         .Concat(Only.Keys)
         .ToFrozenSet();
 
     public static bool Contains(string name) => Names.Contains(name);
+
+    /// <summary>Whether it says something of one broker alone, and cannot be set for all.</summary>
+    public static bool IsOfOneBroker(string name) => name == CordonedLogDirs.Setting;
 
     /// <summary>Any setting of a broker, be it in its configuration or only set while it runs.</summary>
     public static SettingDefinition? Find(string name) => SettingTable.Broker.Find(name) ?? Only.GetValueOrDefault(name);

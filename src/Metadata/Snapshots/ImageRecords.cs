@@ -66,6 +66,7 @@ public static class ImageRecords
             MaxSupportedVersion = feature.Max,
         })],
         LogDirs = [.. broker.LogDirectories],
+        CordonedLogDirs = broker.CordonedDirectories.IsEmpty ? null : [.. broker.CordonedDirectories],
         Rack = broker.Rack,
         Fenced = broker.Fenced,
         InControlledShutdown = broker.InControlledShutdown,

@@ -98,6 +98,11 @@ public sealed record NodeConfiguration(
 
         var nodeId = Number(own, NodeKeys.NodeId, kafka.TryGetValue("node.id", out var id) ? int.Parse(id, CultureInfo.InvariantCulture) : 1, 0, int.MaxValue);
         var data = own.GetValueOrDefault(NodeKeys.Data) ?? kafka.GetValueOrDefault("log.dirs") ?? kafka.GetValueOrDefault("log.dir") ?? "data";
+        if (kafka.TryGetValue(CordonedLogDirs.Setting, out var cordoned) && CordonedLogDirs.Check(cordoned, SettingDefinition.SplitList(data)) is { } wrongDirectory)
+        {
+            throw new StartupException(wrongDirectory);
+        }
+
         var listeners = Listener.Parse(own.GetValueOrDefault(NodeKeys.Listen), kafka);
         var clusterListen = HostPort.Parse(own.GetValueOrDefault(NodeKeys.ClusterListen) ?? "127.0.0.1:4053", NodeKeys.ClusterListen);
         kafka["node.id"] = nodeId.ToString(CultureInfo.InvariantCulture);

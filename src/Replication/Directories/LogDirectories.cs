@@ -24,6 +24,9 @@ public sealed class LogDirectories : IDiskErrorSink, IDisposable
     /// <summary>The paths of those that failed, also at the start, and what each failed with.</summary>
     public IEnumerable<KeyValuePair<string, Exception>> Failures => _failed;
 
+    /// <summary>The paths of all that the broker is configured with, also of those that failed at the start.</summary>
+    public IEnumerable<string> Paths => _all.Select(directory => directory.FullPath).Union(_failed.Keys);
+
     public IReadOnlyList<Guid> OnlineIds => [.. _all.Where(directory => !IsOffline(directory.FullPath)).Select(directory => directory.Identity.DirectoryId)];
 
     /// <summary>Without those that failed at the start, whose ids nobody could read.</summary>
@@ -60,8 +63,9 @@ public sealed class LogDirectories : IDiskErrorSink, IDisposable
 
     /// <summary>The partition's log, made where it is to be when it is in no directory; if that is not known, or offline, in the one with the fewest.</summary>
     /// <param name="wanted">The id of a directory, which may be unknown here.</param>
+    /// <param name="cordoned">The paths of directories in which nothing is made as long as another one works, whatever is wanted.</param>
     /// <exception cref="LogIOException">The disk refused, or none is left.</exception>
-    public Log Open(TopicPartition partition, Guid topicId, LogSettings settings, Guid wanted)
+    public Log Open(TopicPartition partition, Guid topicId, LogSettings settings, Guid wanted, IReadOnlySet<string> cordoned)
     {
         lock (_choosing)
         {
@@ -70,7 +74,7 @@ public sealed class LogDirectories : IDiskErrorSink, IDisposable
                 return home.Logs[partition];
             }
 
-            var log = Create(partition, settings, _preferred.TryRemove(partition, out var preferred) ? preferred : wanted);
+            var log = Create(partition, settings, _preferred.TryRemove(partition, out var preferred) ? preferred : wanted, cordoned);
             log.WriteTopicId(topicId);
             return log;
         }
@@ -105,12 +109,13 @@ public sealed class LogDirectories : IDiskErrorSink, IDisposable
     }
 
     /// <summary>A directory whose disk refuses just now goes offline by that, and the next one is tried: nothing lies in it yet.</summary>
-    private Log Create(TopicPartition partition, LogSettings settings, Guid wanted)
+    private Log Create(TopicPartition partition, LogSettings settings, Guid wanted, IReadOnlySet<string> cordoned)
     {
         while (true)
         {
             var chosen = _all.Where(directory => !IsOffline(directory.FullPath))
-                .OrderByDescending(directory => directory.Identity.DirectoryId == wanted).ThenBy(directory => directory.Logs.Count).FirstOrDefault()
+                .OrderBy(directory => cordoned.Contains(directory.FullPath))
+                .ThenByDescending(directory => directory.Identity.DirectoryId == wanted).ThenBy(directory => directory.Logs.Count).FirstOrDefault()
                 ?? throw new LogIOException("No log directory is left.", _failed.Values.First());
             try
             {
