@@ -15,6 +15,7 @@ namespace Milena.Replication;
 /// <param name="ListenerName">On which followers reach their leaders.</param>
 /// <param name="QuotaWindows"><c>replication.quota.window.num</c>: over so many of them the rate of throttled replication is measured.</param>
 /// <param name="QuotaWindow"><c>replication.quota.window.size.seconds</c>.</param>
+/// <param name="MoveThreads"><c>num.replica.alter.log.dirs.threads</c>: so many replicas move between log directories at a time; null for one for each directory.</param>
 /// <param name="MoveQuotaWindows"><c>alter.log.dirs.replication.quota.window.num</c>: the same for moves between log directories.</param>
 /// <param name="MoveQuotaWindow"><c>alter.log.dirs.replication.quota.window.size.seconds</c>.</param>
 public sealed record ReplicationSettings(
@@ -28,6 +29,7 @@ public sealed record ReplicationSettings(
     string ListenerName,
     int QuotaWindows,
     TimeSpan QuotaWindow,
+    int? MoveThreads,
     int MoveQuotaWindows,
     TimeSpan MoveQuotaWindow)
 {
@@ -48,6 +50,7 @@ public sealed record ReplicationSettings(
             string.IsNullOrEmpty(listener) ? Find("security.inter.broker.protocol")! : listener,
             (int)Number("replication.quota.window.num"),
             TimeSpan.FromSeconds(Number("replication.quota.window.size.seconds")),
+            Find("num.replica.alter.log.dirs.threads") is null ? null : (int)Number("num.replica.alter.log.dirs.threads"),
             (int)Number("alter.log.dirs.replication.quota.window.num"),
             TimeSpan.FromSeconds(Number("alter.log.dirs.replication.quota.window.size.seconds")));
     }

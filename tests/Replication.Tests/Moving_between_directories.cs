@@ -60,6 +60,46 @@ public sealed class Moving_between_directories
         });
     }
 
+    [Theory]
+    [InlineData("0", 0)]
+    [InlineData("1", 0)]
+    [InlineData(null, 1)]
+    [InlineData("3", 2)]
+    public async Task A_replica_moves_while_the_copies_of_others_stand_still_as_long_as_a_thread_is_left(string? threads, int standingStill)
+    {
+        await using var cluster = TestCluster.Start(standingStill + 1, directories: 2, settings: threads is null ? [] : [("num.replica.alter.log.dirs.threads", threads)]);
+        var node = cluster.Nodes[1];
+        var all = Enumerable.Range(0, standingStill + 1).Select(index => new TopicPartition(TestCluster.Topic, index)).ToList();
+        foreach (var partition in all)
+        {
+            await cluster.AppendAsync(partition, Batches.Plain());
+            await cluster.SyncedAsync(partition);
+        }
+
+        var targets = all.ToDictionary(partition => partition, partition => DirectoriesOf(node, partition).To);
+        bool IsThere(TopicPartition partition) => Path.GetDirectoryName(node.Find(partition)!.Log.Folder) == targets[partition];
+        using var released = new ManualResetEventSlim();
+        cluster.DiskOf(1).Fault = (operation, path) =>
+        {
+            if (operation == DiskOperation.Write && path.EndsWith(".log", StringComparison.Ordinal) && all[..standingStill].Exists(held => path.Contains($"/{held}.", StringComparison.Ordinal)))
+            {
+                released.Wait(CancellationToken.None);
+            }
+        };
+        try
+        {
+            Assert.All(all, partition => Assert.Equal(ErrorCode.None, node.Host.MoveReplica(partition, targets[partition])));
+            await TestCluster.UntilAsync("the last has moved", () => IsThere(all[^1]), () => cluster.Describe(all[^1]));
+            Assert.DoesNotContain(all[..standingStill], IsThere);
+        }
+        finally
+        {
+            released.Set();
+        }
+
+        await TestCluster.UntilAsync("all have moved", () => all.TrueForAll(IsThere));
+    }
+
     [Fact]
     public async Task A_replica_is_copied_no_faster_than_its_limit()
     {

@@ -3,7 +3,8 @@ using Milena.Storage;
 namespace Milena.Replication;
 
 /// <summary>A replica on its way from the log directory that it lies in to another one of its broker.</summary>
-internal sealed class ReplicaMove(Replica replica, LogDirectory target)
+/// <param name="thread">Does everything about the move that touches the disk, so that no two things happen to it at once.</param>
+internal sealed class ReplicaMove(Replica replica, LogDirectory target, MoveThread thread)
 {
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isPromised;
@@ -12,6 +13,8 @@ internal sealed class ReplicaMove(Replica replica, LogDirectory target)
     public Replica Replica => replica;
 
     public LogDirectory Target => target;
+
+    public MoveThread Thread => thread;
 
     /// <summary>The controller is told that the replica lies in the new directory: first there, then here.</summary>
     public bool IsPromised
@@ -27,5 +30,11 @@ internal sealed class ReplicaMove(Replica replica, LogDirectory target)
 
     public void Cancel() => _isCancelled = true;
 
-    public void End() => _ended.TrySetResult();
+    public void End()
+    {
+        if (_ended.TrySetResult())
+        {
+            thread.Ended();
+        }
+    }
 }

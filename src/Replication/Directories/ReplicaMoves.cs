@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Milena.Model;
 using Milena.Storage;
 
 namespace Milena.Replication;
 
-/// <summary>Moves replicas between this broker's log directories (KIP-113), on a thread of its own and a piece of each in turn.</summary>
+/// <summary>Moves replicas between this broker's log directories (KIP-113), on threads of its own and a piece of each in turn.</summary>
 /// <remarks>
 /// A copy grows beside the replica in the new directory, which goes on as ever. When it has caught up, the controller is told where the replica
 /// will lie; when it has said yes, the replica's actor stands still while the rest is copied and the copy takes the replica's place. A crash
@@ -20,18 +21,17 @@ internal sealed class ReplicaMoves : IDisposable
 
     private readonly ReplicaHost _host;
     private readonly ILogger _logger;
-    private readonly BlockingCollection<Action> _due = [];
     private readonly ConcurrentDictionary<TopicPartition, ReplicaMove> _moves = new();
     private readonly Lock _beginning = new();
-    private readonly Thread _thread;
+    private readonly ImmutableArray<MoveThread> _threads;
     private volatile bool _stopping;
 
     public ReplicaMoves(ReplicaHost host, ILogger logger)
     {
         (_host, _logger) = (host, logger);
         Quota = new ReplicationQuota(host.Time, host.Settings.MoveQuotaWindows, host.Settings.MoveQuotaWindow);
-        _thread = new Thread(Run) { IsBackground = true, Name = "milena.move" };
-        _thread.Start();
+        var threads = host.Settings.MoveThreads ?? host.LogDirectories.Paths.Count();
+        _threads = [.. Enumerable.Range(0, Math.Max(1, threads)).Select(number => new MoveThread(number))];
     }
 
     /// <summary>Of what is copied (<c>replica.alter.log.dirs.io.max.bytes.per.second</c>).</summary>
@@ -44,7 +44,8 @@ internal sealed class ReplicaMoves : IDisposable
     {
         lock (_beginning)
         {
-            if (Find(replica.TopicPartition) is { } before)
+            var before = Find(replica.TopicPartition);
+            if (before is not null)
             {
                 if (before.Target == target && before.Replica == replica && !before.IsCancelled)
                 {
@@ -59,10 +60,12 @@ internal sealed class ReplicaMoves : IDisposable
                 return;
             }
 
-            var move = new ReplicaMove(replica, target);
+            // What is left of a move that is called off goes first: on the same thread.
+            var move = new ReplicaMove(replica, target, before?.Thread ?? _threads.MinBy(thread => thread.Moves)!);
+            move.Thread.Begins();
             _moves[replica.TopicPartition] = move;
             ReplicationEvents.MoveBegins(_logger, replica.TopicPartition, FolderOf(replica), target.FullPath);
-            Enqueue(() => Step(move));
+            move.Thread.Enqueue(() => Step(move));
         }
     }
 
@@ -85,7 +88,7 @@ internal sealed class ReplicaMoves : IDisposable
         }
 
         move.Cancel();
-        return Enqueue(() => Drop(move)) ? move.Ended : Task.CompletedTask;
+        return move.Thread.Enqueue(() => Drop(move)) ? move.Ended : Task.CompletedTask;
     }
 
     /// <summary>What moves into a directory that has failed stays where it is.</summary>
@@ -101,7 +104,7 @@ internal sealed class ReplicaMoves : IDisposable
     public Task SwapAsync(ReplicaMove move)
     {
         var task = new Task(() => Swap(move), TaskCreationOptions.RunContinuationsAsynchronously);
-        return Enqueue(task.RunSynchronously) ? task : Task.CompletedTask;
+        return move.Thread.Enqueue(task.RunSynchronously) ? task : Task.CompletedTask;
     }
 
     /// <summary>Begins nothing more; what is under way on the disk is finished.</summary>
@@ -110,33 +113,13 @@ internal sealed class ReplicaMoves : IDisposable
     public void Dispose()
     {
         Stop();
-        _due.CompleteAdding();
-        _thread.Join();
+        foreach (var thread in _threads)
+        {
+            thread.Dispose();
+        }
     }
 
     private static string FolderOf(Replica replica) => Path.GetDirectoryName(replica.Log.Folder)!;
-
-    private void Run()
-    {
-        foreach (var action in _due.GetConsumingEnumerable())
-        {
-            action();
-        }
-    }
-
-    private bool Enqueue(Action action)
-    {
-        try
-        {
-            _due.Add(action);
-            return true;
-        }
-        catch (InvalidOperationException)
-        {
-            // The node ends; the next one goes on.
-            return false;
-        }
-    }
 
     private void Step(ReplicaMove move) => Guarded(move, () =>
     {
@@ -158,7 +141,7 @@ internal sealed class ReplicaMoves : IDisposable
                 copy.Flush();
             }
 
-            Enqueue(() => Step(move));
+            move.Thread.Enqueue(() => Step(move));
             return;
         }
 
@@ -176,7 +159,7 @@ internal sealed class ReplicaMoves : IDisposable
     private async Task StepLaterAsync(ReplicaMove move, TimeSpan pause)
     {
         await Task.Delay(pause, _host.Time).ConfigureAwait(false);
-        Enqueue(() => Step(move));
+        move.Thread.Enqueue(() => Step(move));
     }
 
     private async Task PromiseAsync(ReplicaMove move)
@@ -189,7 +172,7 @@ internal sealed class ReplicaMoves : IDisposable
                 var answer = await _host.Assignments.SubmitAsync(replica.Id, move.Target.Identity.DirectoryId).ConfigureAwait(false);
                 if (answer == ErrorCode.None)
                 {
-                    Enqueue(() => Step(move));
+                    move.Thread.Enqueue(() => Step(move));
                     return;
                 }
 
@@ -205,7 +188,7 @@ internal sealed class ReplicaMoves : IDisposable
         while (!move.IsCancelled && !replica.Leadership.IsOffline && ReferenceEquals(_host.Directory.Find(replica.TopicPartition), replica));
 
         move.Cancel();
-        Enqueue(() => Drop(move));
+        move.Thread.Enqueue(() => Drop(move));
     }
 
     private void Swap(ReplicaMove move) => Guarded(move, () =>
@@ -226,7 +209,7 @@ internal sealed class ReplicaMoves : IDisposable
         // A directory that fails just now keeps its own, which is whole, and the one before is not lost with it.
         if (!_host.LogDirectories.IsOffline(move.Target.FullPath) && source.MarkDeleted(partition) is { } folder)
         {
-            Enqueue(() => Delete(source, folder));
+            move.Thread.Enqueue(() => Delete(source, folder));
         }
     });
 
