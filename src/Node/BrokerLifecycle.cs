@@ -5,6 +5,7 @@ using Milena.Metadata.Image;
 using Milena.Model;
 using Milena.Node.Configuration;
 using Milena.Protocol;
+using Milena.Storage;
 
 namespace Milena.Node;
 
@@ -23,30 +24,36 @@ public sealed class BrokerLifecycle : IAsyncDisposable
     private readonly MetadataStore _metadata;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly Func<IReadOnlyList<Guid>> _offlineDirectories;
+    private readonly Func<IReadOnlyList<LogDirectory>> _offlineDirectories;
     private readonly Func<MetadataImage, IReadOnlyList<Guid>> _cordonedDirectories;
-    private readonly Action<string> _replaced;
+    private readonly TimeSpan _tellWithin;
+    private readonly Action<string> _failed;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Channel<bool> _changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly TaskCompletionSource _unfenced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _running = Task.CompletedTask;
     private long _epoch = -1;
 
-    /// <param name="offlineDirectories">The ids of the log directories that have failed.</param>
+    /// <summary>Since when there is a failed directory of which the controller does not know; null while there is none.</summary>
+    private long? _untoldSince;
+
+    /// <param name="offlineDirectories">The log directories that have failed.</param>
     /// <param name="cordonedDirectories">The ids of those that take no new replica, as an image says.</param>
-    /// <param name="replaced">Told, in a sentence, when another process has taken this broker's id.</param>
+    /// <param name="tellWithin"><c>log.dir.failure.timeout.ms</c>: how long a failed directory may stay unknown to the controller.</param>
+    /// <param name="failed">Told, in a sentence, when another process has taken this broker's id, or the controller could not be told of a failed directory.</param>
     public BrokerLifecycle(
         int brokerId,
         ControllerClient controller,
         MetadataStore metadata,
-        Func<IReadOnlyList<Guid>> offlineDirectories,
+        Func<IReadOnlyList<LogDirectory>> offlineDirectories,
         Func<MetadataImage, IReadOnlyList<Guid>> cordonedDirectories,
+        TimeSpan tellWithin,
         TimeProvider time,
         ILogger logger,
-        Action<string> replaced)
+        Action<string> failed)
     {
-        (_brokerId, _controller, _metadata, _time, _logger, _replaced) = (brokerId, controller, metadata, time, logger, replaced);
-        (_offlineDirectories, _cordonedDirectories) = (offlineDirectories, cordonedDirectories);
+        (_brokerId, _controller, _metadata, _time, _logger, _failed) = (brokerId, controller, metadata, time, logger, failed);
+        (_offlineDirectories, _cordonedDirectories, _tellWithin) = (offlineDirectories, cordonedDirectories, tellWithin);
         metadata.Observe(_ => _changes.Writer.TryWrite(true));
     }
 
@@ -142,15 +149,21 @@ public sealed class BrokerLifecycle : IAsyncDisposable
 
         if (self.Epoch > Epoch)
         {
-            _replaced($"Another process has registered as node {_brokerId}. Give every node an id of its own with --node-id.");
+            _failed($"Another process has registered as node {_brokerId}. Give every node an id of its own with --node-id.");
             return;
         }
 
         var (offline, cordoned) = (_offlineDirectories(), _cordonedDirectories(image));
+        var untold = offline.FirstOrDefault(directory => self.LogDirectories.Contains(directory.Identity.DirectoryId));
+        if (TimeToTell(untold) is var left && left <= TimeSpan.Zero)
+        {
+            return;
+        }
+
         if (!self.Fenced)
         {
             _unfenced.TrySetResult();
-            if (!self.LogDirectories.Any(offline.Contains) && self.CordonedDirectories.ToHashSet().SetEquals(cordoned))
+            if (untold is null && self.CordonedDirectories.ToHashSet().SetEquals(cordoned))
             {
                 return;
             }
@@ -161,23 +174,48 @@ public sealed class BrokerLifecycle : IAsyncDisposable
             BrokerId = _brokerId,
             BrokerEpoch = Epoch,
             CurrentMetadataOffset = image.Offset,
-            OfflineLogDirs = [.. offline],
+            OfflineLogDirs = [.. offline.Select(directory => directory.Identity.DirectoryId)],
             CordonedLogDirs = [.. cordoned],
         };
-        if (await TryAskAsync<BrokerHeartbeatResponse>(beat) is not { ErrorCode: ErrorCode.None, IsFenced: false })
+        if (await TryAskAsync<BrokerHeartbeatResponse>(beat, left) is not { ErrorCode: ErrorCode.None, IsFenced: false })
         {
             await Task.Delay(Pause, _time, _stopping.Token);
             _changes.Writer.TryWrite(true);
         }
     }
 
+    /// <summary>
+    /// How long the controller may still be asked. Nobody else leads what lies in a failed directory until it knows; when it cannot be told
+    /// for too long, this broker ends, which the others see without being told.
+    /// </summary>
+    /// <param name="untold">A failed directory that the controller takes for well; null where there is none.</param>
+    private TimeSpan TimeToTell(LogDirectory? untold)
+    {
+        if (untold is null)
+        {
+            _untoldSince = null;
+            return RequestTimeout;
+        }
+
+        _untoldSince ??= _time.GetTimestamp();
+        var left = _tellWithin - _time.GetElapsedTime(_untoldSince.Value);
+        if (left <= TimeSpan.Zero)
+        {
+            _failed(
+                $"The disk under {untold.FullPath} failed, and the controller could not be told so within {_tellWithin.TotalMilliseconds:0} ms (log.dir.failure.timeout.ms): until it knows, "
+                + "no other node leads what lies there. Mend the disk, or the way to the controller, and start the node again.");
+        }
+
+        return left < RequestTimeout ? left : RequestTimeout;
+    }
+
     /// <returns>Null where there was no answer, for whatever may be over soon.</returns>
-    private async Task<TResponse?> TryAskAsync<TResponse>(IRequestMessage request)
+    private async Task<TResponse?> TryAskAsync<TResponse>(IRequestMessage request, TimeSpan? timeout = null)
         where TResponse : class, IResponseMessage
     {
         try
         {
-            return await _controller.AskAsync<TResponse>(request, RequestTimeout);
+            return await _controller.AskAsync<TResponse>(request, timeout ?? RequestTimeout);
         }
         catch (Exception e) when (ControllerClient.IsNoAnswer(e))
         {

@@ -66,7 +66,15 @@ public sealed class MilenaNode : IAsyncDisposable
             logs.CreateLogger("Milena.Replication"));
         _directories.Logs.Failed += OnDirectoryFailed;
         _lifecycle = new BrokerLifecycle(
-            configuration.NodeId, _metadata.Controller, _metadata.Store, () => directories.Logs.OfflineIds, _replicas.CordonedIds, _time, _logger, Fail);
+            configuration.NodeId,
+            _metadata.Controller,
+            _metadata.Store,
+            () => directories.Logs.Offline,
+            _replicas.CordonedIds,
+            configuration.Kafka.GetMs("log.dir.failure.timeout.ms"),
+            _time,
+            _logger,
+            Fail);
         _vote = new OwnVote(PhysicalDisk.Instance, directories.Metadata.FullPath, configuration.Kafka);
         self.Knows(() => _metadata.Status, () => _vote.MayBeGiven(_metadata.Status));
         ReplicaHostExtension.Install(system, _replicas);

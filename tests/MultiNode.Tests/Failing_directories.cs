@@ -52,10 +52,25 @@ public sealed class Failing_directories
         await cluster.StopAsync(leader);
     }
 
-    private static Task Start(InProcessCluster cluster, int id, int directories) => cluster.StartAsync(
+    [Fact]
+    public async Task A_node_that_cannot_tell_of_a_failed_log_directory_ends_in_the_end()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        await Task.WhenAll(Start(cluster, 1, 2), Start(cluster, 2, 2), Start(cluster, 3, 2, "--set", "log.dir.failure.timeout.ms=500"));
+        await cluster.StopAsync(1);
+        await cluster.StopAsync(2);
+        var failed = Path.Combine(cluster.FolderOf(3), "1");
+        cluster[3].Replicas.LogDirectories.DiskFailed(failed, new IOException("Input/output error."));
+        var end = await cluster[3].Ended.WaitAsync(InProcessCluster.Patience);
+        Assert.False(end.StartAgain);
+        Assert.StartsWith($"The disk under {failed} failed, and the controller could not be told so within 500 ms (log.dir.failure.timeout.ms)", end.Reason);
+    }
+
+    private static Task Start(InProcessCluster cluster, int id, int directories, params string[] more) => cluster.StartAsync(
         id,
         more:
         [
+            .. more,
             "--data", string.Join(',', Enumerable.Range(1, directories).Select(number => Path.Combine(cluster.FolderOf(id), $"{number}"))),
             "--set", $"metadata.log.dir={Path.Combine(cluster.FolderOf(id), "metadata")}",
         ]);

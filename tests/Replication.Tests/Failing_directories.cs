@@ -65,7 +65,7 @@ public sealed class Failing_directories
         await cluster.Nodes[1].AppendAsync(late, Batches.Plain());
         cluster.Network.HealAll();
         await TestCluster.UntilAsync("another one leads", () => cluster.Controller.Find(late).Leader is not 1);
-        Assert.Equal(cluster.Nodes[1].Host.LogDirectories.OfflineIds.Single(), cluster.Controller.Find(late).DirectoryOf(1));
+        Assert.Equal(cluster.Nodes[1].Host.LogDirectories.Offline.Single().Identity.DirectoryId, cluster.Controller.Find(late).DirectoryOf(1));
     }
 
     [Fact]

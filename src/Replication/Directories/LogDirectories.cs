@@ -29,8 +29,8 @@ public sealed class LogDirectories : IDiskErrorSink, IDisposable
 
     public IReadOnlyList<Guid> OnlineIds => [.. _all.Where(directory => !IsOffline(directory.FullPath)).Select(directory => directory.Identity.DirectoryId)];
 
-    /// <summary>Without those that failed at the start, whose ids nobody could read.</summary>
-    public IReadOnlyList<Guid> OfflineIds => [.. _all.Where(directory => IsOffline(directory.FullPath)).Select(directory => directory.Identity.DirectoryId)];
+    /// <summary>Those that failed since they were opened; without those that failed at the start, whose ids nobody could read.</summary>
+    public IReadOnlyList<LogDirectory> Offline => [.. _all.Where(directory => IsOffline(directory.FullPath))];
 
     public bool IsOffline(string path) => _failed.ContainsKey(Path.GetFullPath(path));
 

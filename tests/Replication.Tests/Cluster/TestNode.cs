@@ -62,7 +62,7 @@ internal sealed class TestNode : IAsyncDisposable
             }
         }
 
-        _directories.Failed += (_, _) => _ = Task.Run(() => controller.DirectoriesFailed(id, _directories.OfflineIds));
+        _directories.Failed += (_, _) => _ = Task.Run(() => controller.DirectoriesFailed(id, [.. _directories.Offline.Select(directory => directory.Identity.DirectoryId)]));
         var configs = new ConfigResolver(settings, id);
         Host = new ReplicaHost(
             id, _directories, Metadata, configs, new Link(id, controller, network), network.ConnectorOf(id), time, Said);
