@@ -27,7 +27,7 @@ public sealed class DataDirectories : IDisposable
     public long PreviousBrokerEpoch => Logs.All.Select(directory => directory.PreviousBrokerEpoch).Distinct().ToList() is [{ } epoch] ? epoch : -1;
 
     /// <summary>Where the metadata log of a node with this configuration lies.</summary>
-    public static string MetadataPathOf(NodeConfiguration configuration) => Path.GetFullPath(configuration.Kafka.Find("metadata.log.dir") ?? PathsOf(configuration)[0]);
+    public static string MetadataPathOf(NodeConfiguration configuration) => FullPathOf(configuration.Kafka.Find("metadata.log.dir") ?? PathsOf(configuration)[0]);
 
     /// <summary>The cluster that the directories belong to already; null where all of them are new.</summary>
     /// <exception cref="StartupException">
@@ -108,7 +108,10 @@ public sealed class DataDirectories : IDisposable
     private static StartupException Refusal(string problem) => new($"{problem} Give this node a directory of its own with --data.");
 
     private static List<string> PathsOf(NodeConfiguration configuration) =>
-        [.. configuration.DataDirectory.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Path.GetFullPath).Distinct()];
+        [.. configuration.DataDirectory.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(FullPathOf).Distinct()];
+
+    /// <summary>Without a slash at its end: a log's folder tells its directory by the path.</summary>
+    private static string FullPathOf(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 
     private static void CheckMetadataIsThere(List<string> paths, string metadataPath, IDisk disk)
     {

@@ -52,6 +52,18 @@ public sealed class DirectoryTests : IDisposable
         Assert.Equal(["kept"], TopicsOf(again));
     }
 
+    [Fact]
+    public void A_slash_at_the_end_of_a_log_directory_makes_no_difference()
+    {
+        var first = PathOf("first");
+        using var node = new NodeProcess($"{first}/,{PathOf("second")}/").Start();
+        Create(node, "kept");
+        using var client = new WireClient("127.0.0.1", node.Port);
+        var described = (DescribeLogDirsResponse)client.Ask(ApiKey.DescribeLogDirs, 5, new DescribeLogDirsRequest { Topics = null })!;
+        Assert.Equal([first, PathOf("second")], described.Results.Select(result => result.LogDir).Order());
+        Assert.Equal(3, described.Results.Sum(result => result.Topics.Sum(topic => topic.Partitions.Count)));
+    }
+
     public void Dispose() => _folder.Delete(recursive: true);
 
     private static void AssertRefused(string expected, string data)
