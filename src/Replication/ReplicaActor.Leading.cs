@@ -38,7 +38,7 @@ public sealed partial class ReplicaActor
         var log = _replica.Log;
         _leader = new PartitionLeader(
             _id.BrokerId, registration, _minInSyncReplicas, log.LogEndOffset, _replica.HighWatermark, _host.NowMs, (long)_host.Settings.MaxLag.TotalMilliseconds, _host.FollowerBrokers,
-            isResumed: _interrupted?.LeaderEpoch == registration.LeaderEpoch);
+            _interrupted?.LeaderEpoch == registration.LeaderEpoch ? _interrupted.ProposedUpTo : PartitionLeader.NothingForgotten);
         foreach (var follower in registration.Isr.Where(id => id != _id.BrokerId))
         {
             _host.Followers.Expect(follower);

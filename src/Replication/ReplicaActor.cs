@@ -109,7 +109,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     {
         if (_leader is { } leader)
         {
-            _host.NoteInterrupted(_id, new InterruptedLead(leader.LeaderEpoch, leader.HighWatermark));
+            _host.NoteInterrupted(_id, new InterruptedLead(leader.LeaderEpoch, leader.ProposedUpTo, leader.HighWatermark));
         }
 
         StopLeadingAndFollowing();

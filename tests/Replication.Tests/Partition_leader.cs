@@ -339,31 +339,33 @@ public sealed class Partition_leader
     [Fact]
     public void Who_has_forgotten_what_it_proposed_waits_for_everybody_until_the_metadata_tells_more()
     {
-        var leader = Lead([1], isResumed: true);
+        var leader = Lead([1], forgottenUpTo: 1);
         leader.Appended(10);
         Fetch(leader, 2, 10);
         Assert.Equal(0, leader.Passed(10 * MaxLagMs));
-        leader.Adopt(Registrations.Partition([1, 2, 3], [1], leader: 1), 1);
-        Assert.Equal(0, leader.Passed(10 * MaxLagMs));
         leader.Adopt(Registrations.Partition([1, 2, 3], [1], leader: 1, partitionEpoch: 1), 1);
+        Assert.Equal(0, leader.Passed(10 * MaxLagMs));
+        Assert.Equal(1, leader.ProposedUpTo);
+        leader.Adopt(Registrations.Partition([1, 2, 3], [1], leader: 1, partitionEpoch: 2), 1);
         Assert.Equal(10, leader.Passed(10 * MaxLagMs));
+        Assert.Equal(2, leader.ProposedUpTo);
     }
 
     [Fact]
     public void Who_has_forgotten_what_it_proposed_waits_no_longer_when_a_later_proposal_is_granted()
     {
-        var leader = Lead([1], isResumed: true);
+        var leader = Lead([1], forgottenUpTo: 0);
         leader.Appended(10);
         Fetch(leader, 2, 10);
         Answer(leader, leader.Propose(0)!, ErrorCode.None);
         Assert.Equal(10, leader.HighWatermark);
     }
 
-    private PartitionLeader Lead(int[] isr, int[]? replicas = null, int minInSync = 1, long logEndOffset = 0, long highWatermark = 0, bool isResumed = false)
+    private PartitionLeader Lead(int[] isr, int[]? replicas = null, int minInSync = 1, long logEndOffset = 0, long highWatermark = 0, int forgottenUpTo = -1)
     {
         var registration = Registrations.Partition(replicas ?? [1, 2, 3], isr, leader: 1);
         var brokers = new FollowerBrokers(id => _brokers.GetValueOrDefault(id), _silent.Contains);
-        return new(1, registration, minInSync, logEndOffset, highWatermark, 0, MaxLagMs, brokers, isResumed);
+        return new(1, registration, minInSync, logEndOffset, highWatermark, 0, MaxLagMs, brokers, forgottenUpTo);
     }
 
     private static long Fetch(PartitionLeader leader, int follower, long offset, long nowMs = 0) => leader.Fetched(follower, 10 * follower, offset, nowMs);

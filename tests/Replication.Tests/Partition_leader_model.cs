@@ -41,7 +41,7 @@ public sealed class Partition_leader_model
         public Run(Random random)
         {
             (_random, _minInSync) = (random, random.Next(1, 3));
-            _leader = Lead(_committed, isResumed: false);
+            _leader = Lead(_committed, forgottenUpTo: -1);
         }
 
         public void Step()
@@ -50,15 +50,15 @@ public sealed class Partition_leader_model
             if (_random.Next(40) == 0)
             {
                 // Its actor was ended, and another one takes its place, which knows the metadata alone. What was proposed may be at the controller still.
-                _leader = Lead(_random.Next(2) == 0 ? _committed : _adopted, isResumed: true);
+                _leader = Lead(_random.Next(2) == 0 ? _committed : _adopted, _leader.ProposedUpTo);
                 return;
             }
 
             StepOn();
         }
 
-        private PartitionLeader Lead(PartitionRegistration registration, bool isResumed) => new(
-            1, registration, _minInSync, _held[1], _highWatermark, _nowMs, MaxLagMs, new FollowerBrokers(id => _brokers[id], _silent.Contains), isResumed);
+        private PartitionLeader Lead(PartitionRegistration registration, int forgottenUpTo) => new(
+            1, registration, _minInSync, _held[1], _highWatermark, _nowMs, MaxLagMs, new FollowerBrokers(id => _brokers[id], _silent.Contains), forgottenUpTo);
 
         private void StepOn()
         {

@@ -17,6 +17,9 @@ public sealed class PartitionLeader
     /// <summary>A refused proposal is not made again with the next fetch, a millisecond later.</summary>
     private const long PauseAfterRefusalMs = 200;
 
+    /// <summary>No partition epoch.</summary>
+    internal const int NothingForgotten = -1;
+
     private readonly int _self;
     private readonly long _maxLagMs;
     private readonly long _epochStartOffset;
@@ -29,12 +32,15 @@ public sealed class PartitionLeader
     private long _nowMs;
     private long _noProposalBeforeMs = long.MinValue;
     private int _minInSyncReplicas = 1;
-    private bool _isResumed;
+    private readonly int _forgottenUpTo;
 
     /// <param name="logEndOffset">The leader's own log end offset when it took over: its epoch starts there.</param>
     /// <param name="highWatermark">The high watermark it knew then: what is below it was committed under an earlier leader.</param>
     /// <param name="maxLagMs"><c>replica.lag.time.max.ms</c>.</param>
-    /// <param name="isResumed">It led in this epoch before and has forgotten what it asked the controller for, which may still be granted.</param>
+    /// <param name="forgottenUpTo">
+    /// Where it led in this epoch before and has forgotten what it asked the controller for, which may still be granted: the latest partition epoch
+    /// that this may rest on.
+    /// </param>
     public PartitionLeader(
         int self,
         PartitionRegistration registration,
@@ -44,9 +50,9 @@ public sealed class PartitionLeader
         long nowMs,
         long maxLagMs,
         FollowerBrokers brokers,
-        bool isResumed = false)
+        int forgottenUpTo = NothingForgotten)
     {
-        _isResumed = isResumed;
+        _forgottenUpTo = forgottenUpTo;
         (_self, _maxLagMs, _brokers, _nowMs, _minInSyncReplicas) = (self, maxLagMs, brokers, nowMs, minInSyncReplicas);
         (_logEndOffset, _epochStartOffset, HighWatermark) = (logEndOffset, logEndOffset, highWatermark);
         (LeaderEpoch, PartitionEpoch, _isr, _registration) = (registration.LeaderEpoch, registration.PartitionEpoch, registration.Isr, registration);
@@ -63,6 +69,9 @@ public sealed class PartitionLeader
     public int LeaderEpoch { get; }
 
     public int PartitionEpoch { get; private set; }
+
+    /// <summary>The latest partition epoch on which a proposal of this leader, or of the one that it goes on for, may rest.</summary>
+    public int ProposedUpTo => Math.Max(PartitionEpoch, _forgottenUpTo);
 
     /// <summary>The committed in-sync replicas.</summary>
     public ImmutableArray<int> Isr => _isr;
@@ -123,7 +132,7 @@ public sealed class PartitionLeader
         if (isLater)
         {
             // Whatever was proposed rested on an earlier state: it is either what was committed here, or will be refused.
-            (_isr, PartitionEpoch, _registration, _proposal, _isResumed) = (registration.Isr, registration.PartitionEpoch, registration, null, false);
+            (_isr, PartitionEpoch, _registration, _proposal) = (registration.Isr, registration.PartitionEpoch, registration, null);
             UpdateFollowers(registration);
         }
 
@@ -194,7 +203,6 @@ public sealed class PartitionLeader
         switch (answer.Error)
         {
             case ErrorCode.None when answer.LeaderEpoch == LeaderEpoch && answer.PartitionEpoch >= PartitionEpoch:
-                _isResumed &= answer.PartitionEpoch == PartitionEpoch;
                 (_isr, PartitionEpoch, _proposal) = (answer.Isr, answer.PartitionEpoch, null);
                 break;
             case ErrorCode.OperationNotAttempted or ErrorCode.IneligibleReplica:
@@ -266,7 +274,7 @@ public sealed class PartitionLeader
     // One that has caught up and may join is waited for: beside a busy leader without other replicas it would for ever be the few records
     // behind that came while its fetch was on the way. And a leader that does not know what it proposed may have proposed anybody.
     private bool HoldsBack(int replica, FollowerProgress progress) =>
-        _isResumed
+        PartitionEpoch <= _forgottenUpTo
         || _isr.Contains(replica)
         || (_proposal is { } proposal && proposal.Isr.Any(member => member.BrokerId == replica))
         || (progress.LogEndOffset >= 0 && progress.IsCaughtUp(_logEndOffset, _nowMs, _maxLagMs) && !_brokers.IsSilent(replica) && IsEligible(replica, progress));
