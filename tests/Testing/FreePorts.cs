@@ -10,6 +10,9 @@ public static class FreePorts
     private const int Lowest = 10_000;
     private const int Highest = 32_000;
 
+    private static readonly Lock Handing = new();
+    private static int _next = Random.Shared.Next(Lowest, Highest);
+
     public static int One()
     {
         using var probe = new TcpListener(IPAddress.Loopback, 0);
@@ -18,14 +21,19 @@ public static class FreePorts
     }
 
     /// <summary>The first of so many free ports in a row. A node's quorum listens one port above its cluster's, so it needs two.</summary>
+    /// <remarks>Nobody listens on them yet, and perhaps not for a while: one after the other, so that no other test of this process gets them meanwhile.</remarks>
     public static int InARow(int count)
     {
-        while (true)
+        lock (Handing)
         {
-            var first = Random.Shared.Next(Lowest, Highest - count);
-            if (Enumerable.Range(first, count).All(IsFree))
+            while (true)
             {
-                return first;
+                var first = _next + count <= Highest ? _next : Lowest;
+                _next = first + count;
+                if (Enumerable.Range(first, count).All(IsFree))
+                {
+                    return first;
+                }
             }
         }
     }
