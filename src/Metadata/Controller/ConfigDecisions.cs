@@ -190,6 +190,11 @@ public static class AlterConfigsDecision
             return $"Cannot update the setting {change.Name} for all brokers: name the one it is of.";
         }
 
+        if (target.Type == ConfigResourceType.Broker && target != ConfigResource.AllBrokers && DynamicBrokerSettings.IsOfAllBrokers(change.Name))
+        {
+            return $"Cannot update the setting {change.Name} for one broker: it is of all of them together.";
+        }
+
         var value = change.Value;
         if (change.Operation is Operation.Append or Operation.Subtract)
         {

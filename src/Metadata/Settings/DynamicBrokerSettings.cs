@@ -2,13 +2,18 @@ using System.Collections.Frozen;
 
 namespace Milena.Metadata.Settings;
 
-/// <summary>The broker settings that take effect without a restart: the defaults behind topic settings, the limits of connections and of replication, and cordoned directories.</summary>
+/// <summary>
+/// The broker settings that take effect without a restart: the defaults behind topic settings, the limits of connections and of replication, cordoned directories,
+/// and Milena's own.
+/// </summary>
 public static class DynamicBrokerSettings
 {
-    /// <summary>Those that no configuration file has, as in Kafka: somebody sets them for a while, and takes them back (KIP-73, KIP-113).</summary>
+    /// <summary>Those that no configuration file has: limits, as in Kafka, which somebody sets for a while and takes back (KIP-73, KIP-113), and Milena's own.</summary>
     private static readonly FrozenDictionary<string, SettingDefinition> Only =
         new[] { "leader.replication.throttled.rate", "follower.replication.throttled.rate", "replica.alter.log.dirs.io.max.bytes.per.second" }
-            .ToFrozenDictionary(name => name, name => new SettingDefinition(name, SettingType.Long, "9223372036854775807", "0..", []));
+            .Select(name => new SettingDefinition(name, SettingType.Long, "9223372036854775807", "0..", []))
+            .Concat(OwnBrokerSettings.All)
+            .ToFrozenDictionary(definition => definition.Name);
 
     private static readonly FrozenSet<string> Names = SettingTable.Topic.All
         .Where(definition => definition.BrokerSynonyms.Count > 0)
@@ -21,7 +26,10 @@ public static class DynamicBrokerSettings
     public static bool Contains(string name) => Names.Contains(name);
 
     /// <summary>Whether it says something of one broker alone, and cannot be set for all.</summary>
-    public static bool IsOfOneBroker(string name) => name == CordonedLogDirs.Setting;
+    public static bool IsOfOneBroker(string name) => name is CordonedLogDirs.Setting or OwnBrokerSettings.Decommission;
+
+    /// <summary>Whether it is one answer for the whole cluster, and cannot be set for a single broker.</summary>
+    public static bool IsOfAllBrokers(string name) => name is OwnBrokerSettings.BalancerEnable or OwnBrokerSettings.PartitionsInFlight or OwnBrokerSettings.SettleMs;
 
     /// <summary>Any setting of a broker, be it in its configuration or only set while it runs.</summary>
     public static SettingDefinition? Find(string name) => SettingTable.Broker.Find(name) ?? Only.GetValueOrDefault(name);
