@@ -59,5 +59,5 @@ public sealed class TopicAutoCreation(BrokerContext broker)
 
     /// <summary>A cluster smaller than the wanted factor gets what it has, and more when there are more brokers: one node alone must be able to keep offsets.</summary>
     private short InternalReplicationFactor(string setting) =>
-        (short)Math.Clamp(broker.Image.Brokers.Values.Count(one => one is { Fenced: false, IsCordoned: false }), 1, broker.Settings.GetInt(setting));
+        (short)Math.Clamp(broker.Image.Brokers.Values.Count(one => PartitionAssignment.TakesReplicas(broker.Image, one)), 1, broker.Settings.GetInt(setting));
 }

@@ -109,6 +109,7 @@ internal sealed class MetadataService : IMetadataLogListener, IAsyncDisposable
         var context = new ControllerContext(_configuration.Kafka, Random.Shared, Guid.NewGuid)
         {
             IsReachable = broker => Presence.SeenFrom(_system, Status).Has(broker),
+            Logger = _logger,
         };
         var props = ControllerActor.Props(_log, Store.Current, context, _identity.ClusterId, epoch);
         Controller.Controller = _system.ActorOf(props, $"controller-{epoch}");

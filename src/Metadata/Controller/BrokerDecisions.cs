@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Milena.Metadata.Controller.Balancing;
 using Milena.Metadata.Image;
+using Milena.Metadata.Settings;
 using Milena.Model;
 using Milena.Protocol;
 
@@ -227,6 +229,7 @@ public static class UnregisterBrokerDecision
                 [
                     .. context.Changes(image, id => id != broker.Id).BrokerLostRecords(broker.Id),
                     new UnregisterBrokerRecord { BrokerId = broker.Id, BrokerEpoch = broker.Epoch },
+                    .. BalancerSettings.IsLeaving(image, broker.Id) ? [Stays(broker.Id)] : Array.Empty<IMessage>(),
                 ],
                 new UnregisterBrokerResponse())
             : Decision.Refuse(new UnregisterBrokerResponse
@@ -234,4 +237,11 @@ public static class UnregisterBrokerDecision
                 ErrorCode = ErrorCode.BrokerIdNotRegistered,
                 ErrorMessage = $"Broker ID {request.BrokerId} is not currently registered",
             });
+
+    /// <summary>Another machine that gets the id later is not to be emptied.</summary>
+    private static ConfigRecord Stays(int brokerId)
+    {
+        var target = ConfigResource.Broker(brokerId);
+        return new ConfigRecord { ResourceType = (sbyte)target.Type, ResourceName = target.Name, Name = OwnBrokerSettings.Decommission, Value = null };
+    }
 }

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
+using Milena.Metadata.Controller.Balancing;
 using Milena.Metadata.Image;
 using Milena.Metadata.Log;
 using Milena.Model;
@@ -37,6 +39,12 @@ public sealed class ControllerActor : ReceiveActor, IWithTimers
         public static BalanceLeaders Instance { get; } = new();
     }
 
+    /// <summary>Go on with emptying and evening out brokers.</summary>
+    public sealed record BalanceReplicas : INoSerializationVerificationNeeded
+    {
+        public static BalanceReplicas Instance { get; } = new();
+    }
+
     private static readonly TimeSpan TendInterval = TimeSpan.FromSeconds(1);
 
     private readonly IMetadataLog _log;
@@ -56,6 +64,9 @@ public sealed class ControllerActor : ReceiveActor, IWithTimers
         Receive<Applied>(OnApplied);
         Receive<TendInternalTopics>(_ => Do(InternalTopics.Tend));
         Receive<BalanceLeaders>(_ => Do(ElectLeadersDecision.Balance));
+        var began = Stopwatch.GetTimestamp();
+        var balancer = new Balancer(() => Stopwatch.GetElapsedTime(began), what => BalancerEvents.Told(context.Logger, what, epoch));
+        Receive<BalanceReplicas>(_ => Do(balancer.Tend));
     }
 
     public ITimerScheduler? Timers { get; set; }
@@ -67,6 +78,7 @@ public sealed class ControllerActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         Timers!.StartPeriodicTimer(TendInternalTopics.Instance, TendInternalTopics.Instance, TendInterval);
+        Timers.StartPeriodicTimer(BalanceReplicas.Instance, BalanceReplicas.Instance, TendInterval);
         if (_context.Settings.GetBool("auto.leader.rebalance.enable"))
         {
             Timers.StartPeriodicTimer(

@@ -1,4 +1,6 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Milena.Metadata.Image;
 using Milena.Metadata.Settings;
 using Milena.Protocol;
@@ -24,6 +26,9 @@ public sealed record ControllerContext(StaticSettings Settings, Random Random, F
     /// and a broker that is not seen is not let in.
     /// </summary>
     public Func<BrokerRegistration, bool>? IsReachable { get; init; }
+
+    /// <summary>Where what an operator has to know is told; Akka's own log is for what goes wrong.</summary>
+    public ILogger Logger { get; init; } = NullLogger.Instance;
 
     /// <param name="mayLead">Of brokers that the image lets lead: whether they still may after this decision.</param>
     /// <param name="electUncleanly">For all topics, whatever their settings say.</param>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Milena.Metadata.Controller.Balancing;
 using Milena.Metadata.Image;
 using Milena.Model;
 using Milena.Protocol;
@@ -21,7 +22,7 @@ public static class InternalTopics
     /// <summary>What is due: moves to more brokers, and, when all of a topic's partitions have arrived, a second replica that has to be in sync.</summary>
     public static IReadOnlyList<IMessage> Tend(MetadataImage image, ControllerContext context)
     {
-        var usable = image.Brokers.Values.Where(broker => !broker.Fenced && !broker.InControlledShutdown).ToList();
+        var usable = image.Brokers.Values.Where(broker => !broker.Fenced && !broker.InControlledShutdown && !BalancerSettings.IsLeaving(image, broker.Id)).ToList();
         var records = new List<IMessage>();
         foreach (var (name, setting) in FactorSettings)
         {

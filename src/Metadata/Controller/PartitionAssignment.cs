@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Milena.Metadata.Controller.Balancing;
 using Milena.Metadata.Image;
 using Milena.Model;
 using Milena.Protocol;
@@ -11,6 +12,10 @@ public static class PartitionAssignment
     /// <summary>A bound on one request: beyond it the records would not fit one atomic append of the metadata log.</summary>
     public const int MaxNewPartitions = 10_000;
 
+    /// <summary>Whether the controller chooses the broker for new replicas: it is there, not about to go, and has a log directory that takes some.</summary>
+    public static bool TakesReplicas(MetadataImage image, BrokerRegistration broker) =>
+        broker is { Fenced: false, InControlledShutdown: false, IsCordoned: false } && !BalancerSettings.IsLeaving(image, broker.Id);
+
     /// <param name="partitions">How many this topic asks for.</param>
     /// <param name="before">How many the request's other topics were given before.</param>
     public static string? CheckCount(int partitions, int before) => partitions > MaxNewPartitions - before
@@ -21,7 +26,7 @@ public static class PartitionAssignment
         MetadataImage image, int partitions, int replicationFactor, ControllerContext context, out ImmutableArray<ImmutableArray<int>> assignment)
     {
         assignment = [];
-        var usable = image.Brokers.Values.Where(broker => broker is { Fenced: false, InControlledShutdown: false, IsCordoned: false }).ToList();
+        var usable = image.Brokers.Values.Where(broker => TakesReplicas(image, broker)).ToList();
         if (replicationFactor > usable.Count)
         {
             return (ErrorCode.InvalidReplicationFactor,

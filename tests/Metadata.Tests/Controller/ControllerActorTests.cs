@@ -1,8 +1,11 @@
+using System.Collections.Concurrent;
 using Akka.Actor;
 using Akka.TestKit.Xunit2;
+using Microsoft.Extensions.Logging;
 using Milena.Metadata.Controller;
 using Milena.Metadata.Image;
 using Milena.Metadata.Log;
+using Milena.Metadata.Tests.Controller.Balancing;
 using Milena.Model;
 using Milena.Protocol;
 
@@ -141,6 +144,23 @@ public sealed class ControllerActorTests : TestKit
         await Assert.ThrowsAsync<TimeoutException>(() => client.AskAsync<CreateTopicsResponse>(Create("b"), TimeSpan.FromMilliseconds(1)));
     }
 
+    [Fact]
+    public async Task It_empties_a_broker_of_its_own_accord_on_its_latest_image()
+    {
+        var image = Images.WithBrokers((1, null), (2, null)).Apply(Images.Topic("orders", Images.Orders), Images.Partition(Images.Orders, 0, 1, 2), Clusters.Leaving(1));
+        var told = new ToldLog();
+        var controller = Sys.ActorOf(ControllerActor.Props(_log, image, Decisions.Context() with { Logger = told }, "cluster", epoch: 3));
+        controller.Tell(ControllerActor.BalanceReplicas.Instance);
+        await _log.AppendedAsync();
+        var change = Assert.IsType<PartitionChangeRecord>(Assert.Single(Assert.Single(_log.Batches)));
+        Assert.Equal((2, "2,1"), (change.Leader, string.Join(',', change.Replicas!)));
+        controller.Tell(ControllerActor.BalanceReplicas.Instance);
+        await controller.Ask<ActorIdentity>(new Identify(null), Patience);
+        Assert.Single(_log.Batches);
+        Assert.Contains("Broker 1 cannot be emptied of its last 1 replicas", Assert.Single(told.Lines));
+        Assert.EndsWith("(controller epoch 3)", told.Lines.Single());
+    }
+
     private static CreateTopicsRequest Create(string name) => new() { Topics = [new() { Name = name, NumPartitions = 1, ReplicationFactor = 1 }] };
 
     private static AllocateProducerIdsRequest Allocate() => new() { BrokerId = 1, BrokerEpoch = 0 };
@@ -164,6 +184,19 @@ public sealed class ControllerActorTests : TestKit
     /// <summary>The image after the first so many appended batches, as the store would have it.</summary>
     private MetadataImage Commit(int batches = int.MaxValue) =>
         _log.Batches.Take(batches).Aggregate(OneBroker, (image, records) => image.Apply([.. records]));
+
+    private sealed class ToldLog : ILogger
+    {
+        public ConcurrentQueue<string> Lines { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Lines.Enqueue(formatter(state, exception));
+    }
 
     /// <summary>Takes everything, commits nothing by itself.</summary>
     private sealed class ScriptedLog(long endOffset) : IMetadataLog

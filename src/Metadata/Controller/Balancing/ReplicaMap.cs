@@ -145,7 +145,7 @@ internal sealed class ReplicaMap
     }
 
     private static bool Takes(MetadataImage image, BalanceGoal goal, int id) =>
-        image.Brokers.TryGetValue(id, out var broker) && !broker.Fenced && !broker.InControlledShutdown && !goal.Leaving.Contains(id) && !goal.Resting.Contains(id);
+        image.Brokers.TryGetValue(id, out var broker) && PartitionAssignment.TakesReplicas(image, broker) && !goal.Leaving.Contains(id) && !goal.Resting.Contains(id);
 
     private List<Place> Load(MetadataImage image, BalanceGoal goal)
     {
