@@ -45,7 +45,7 @@ public sealed class Health_over_http
     {
         await using var endpoints = await HealthEndpoints.StartAsync(new HostPort("127.0.0.1", 0), NullLoggerFactory.Instance);
         Assert.Equal(HttpStatusCode.OK, (await AskAsync(endpoints, "health/live")).Status);
-        foreach (var path in new[] { "health/startup", "health/ready", "health/safe-to-restart" })
+        foreach (var path in new[] { "health/startup", "health/ready", "health/safe-to-restart", "decommission" })
         {
             var (status, body) = await AskAsync(endpoints, path);
             Assert.Equal((HttpStatusCode.ServiceUnavailable, "It starts"), (status, body!.RootElement.GetProperty("reasons")[0].GetString()));

@@ -125,7 +125,8 @@ public sealed class InProcessCluster : IAsyncDisposable
         Resources = [new() { ResourceType = 2, ResourceName = topic, ConfigurationKeys = [name] }],
     }).Results[0].Configs[0].Value;
 
-    public ErrorCode ConfigureBroker(int askedAt, int broker, string name, string value) => Ask<IncrementalAlterConfigsResponse>(askedAt, ApiKey.IncrementalAlterConfigs, 1, new IncrementalAlterConfigsRequest
+    /// <param name="broker">Null for all brokers.</param>
+    public ErrorCode ConfigureBroker(int askedAt, int? broker, string name, string value) => Ask<IncrementalAlterConfigsResponse>(askedAt, ApiKey.IncrementalAlterConfigs, 1, new IncrementalAlterConfigsRequest
     {
         Resources = [new() { ResourceType = 4, ResourceName = $"{broker}", Configs = [new() { Name = name, Value = value }] }],
     }).Responses[0].ErrorCode;
@@ -154,7 +155,7 @@ public sealed class InProcessCluster : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
-    private TResponse Ask<TResponse>(int id, ApiKey key, short version, IRequestMessage request)
+    public TResponse Ask<TResponse>(int id, ApiKey key, short version, IRequestMessage request)
     {
         using var client = new WireClient("127.0.0.1", _nodes[id].Bound[0].Port);
         return (TResponse)client.Ask(key, version, request)!;

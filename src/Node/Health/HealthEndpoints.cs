@@ -4,11 +4,12 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Milena.Metadata.Controller.Balancing;
 using Milena.Node.Configuration;
 
 namespace Milena.Node.Health;
 
-/// <summary>HTTP paths for those who run nodes: probes, the question whether a restart is safe, and draining.</summary>
+/// <summary>HTTP paths for those who run nodes: probes, the questions whether a restart is safe and how far an emptying has come, and draining.</summary>
 /// <remarks>
 /// It outlives the nodes of its process: while one starts, or starts again, it says so. Whoever reaches the port may drain the node, so it
 /// is off unless an address is given.
@@ -73,10 +74,11 @@ public sealed class HealthEndpoints : IAsyncDisposable
             ("/health/startup", "GET") => WriteAsync(context, _node is not null, _node is null ? Starting : []),
             ("/health/ready", "GET") => ReadyAsync(context),
             ("/health/safe-to-restart", "GET") => SafeToRestartAsync(context),
+            ("/decommission", "GET") => DecommissionAsync(context),
             ("/drain", "GET") => DrainedAsync(context, StatusCodes.Status200OK),
             ("/drain", "POST") => ChangeAsync(context, node => node.Drain()),
             ("/drain", "DELETE") => ChangeAsync(context, node => node.Return()),
-            ("/health/live" or "/health/startup" or "/health/ready" or "/health/safe-to-restart" or "/drain", _) => EndAsync(context, StatusCodes.Status405MethodNotAllowed),
+            ("/health/live" or "/health/startup" or "/health/ready" or "/health/safe-to-restart" or "/decommission" or "/drain", _) => EndAsync(context, StatusCodes.Status405MethodNotAllowed),
             _ => EndAsync(context, StatusCodes.Status404NotFound),
         };
     }
@@ -95,6 +97,31 @@ public sealed class HealthEndpoints : IAsyncDisposable
             json.WriteBoolean("safe", safety.IsSafe);
             WriteReasons(json, safety.Reasons);
             json.WriteNumber("interruptedPartitions", safety.Interrupted);
+        });
+    }
+
+    private Task DecommissionAsync(HttpContext context)
+    {
+        if (_node is not { } node)
+        {
+            return WriteAsync(context, isUp: false, Starting);
+        }
+
+        return WriteAsync(context, StatusCodes.Status200OK, json =>
+        {
+            json.WriteStartArray("brokers");
+            foreach (var one in DecommissionProgress.Of(node.Image()))
+            {
+                json.WriteStartObject();
+                json.WriteNumber("id", one.BrokerId);
+                json.WriteBoolean("empty", one.IsEmpty);
+                json.WriteNumber("replicas", one.Replicas);
+                json.WriteNumber("moving", one.Moving);
+                WriteReasons(json, one.Reasons);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
         });
     }
 
