@@ -4,7 +4,7 @@ namespace Milena.Metadata.Controller.Balancing;
 
 /// <summary>What a plan is to reach.</summary>
 /// <param name="Leaving">The brokers that are to hold no replica.</param>
-/// <param name="Even">Whether the others are to hold, and to lead, equally much.</param>
+/// <param name="Even">Whether the others are to hold, and to lead, equally much, and to replace brokers that are not registered any more.</param>
 public sealed record BalanceGoal(ImmutableSortedSet<int> Leaving, bool Even)
 {
     /// <summary>Brokers that are to keep what they have and to get nothing.</summary>

@@ -17,12 +17,9 @@ public static class BalancePlanner
     public static ImmutableArray<PartitionMove> Plan(MetadataImage image, BalanceGoal goal)
     {
         var map = new ReplicaMap(image, goal);
-        if (!goal.Leaving.IsEmpty)
+        foreach (var place in map.Partitions.Where(place => Array.Exists(place.Replicas, broker => map.IsLeaving[broker])))
         {
-            foreach (var place in map.Partitions.Where(place => Array.Exists(place.Replicas, broker => map.IsLeaving[broker])))
-            {
-                Empty(map, place);
-            }
+            Empty(map, place);
         }
 
         if (goal.Even && map.Takers.Length > 1)

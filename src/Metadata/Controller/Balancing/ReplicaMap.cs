@@ -15,7 +15,7 @@ internal sealed class ReplicaMap
         _ids = [.. image.Brokers.Keys.Union(Holders(image)).Order()];
         var racks = image.Brokers.Values.Select(broker => broker.Rack ?? "").Distinct().Order(StringComparer.Ordinal).ToList();
         _racks = [.. _ids.Select(id => image.Brokers.TryGetValue(id, out var broker) ? racks.BinarySearch(broker.Rack ?? "", StringComparer.Ordinal) : NoRack)];
-        IsLeaving = [.. _ids.Select(goal.Leaving.Contains)];
+        IsLeaving = [.. _ids.Select(id => goal.Leaving.Contains(id) || (goal.Even && !image.Brokers.ContainsKey(id)))];
         Takers = [.. Enumerable.Range(0, _ids.Length).Where(broker => Takes(image, goal, _ids[broker]))];
         IsTaker = [.. Enumerable.Range(0, _ids.Length).Select(Takers.Contains)];
         Held = new int[_ids.Length];
@@ -27,6 +27,7 @@ internal sealed class ReplicaMap
 
     public int Brokers => _ids.Length;
 
+    /// <summary>Whether a broker is to keep nothing. One that is not registered any more is not down: it was forgotten for good.</summary>
     public ImmutableArray<bool> IsLeaving { get; }
 
     /// <summary>The brokers that replicas may move to.</summary>

@@ -23,7 +23,8 @@ internal static class Clusters
             image = image.Apply(Images.Broker(image.Brokers.Keys.Max() + 1, racks == 1 ? null : $"rack{random.Next(racks)}"));
         }
 
-        return random.Next(3) == 0 ? image.Apply(Away(random.Next(1, brokers + 1))) : image;
+        image = random.Next(3) == 0 ? image.Apply(Away(random.Next(1, brokers + 1))) : image;
+        return random.Next(6) == 0 ? image.Apply(new UnregisterBrokerRecord { BrokerId = random.Next(1, brokers + 1) }) : image;
     }
 
     public static BrokerRegistrationChangeRecord Away(int id, bool isAway = true) => new() { BrokerId = id, Fenced = (sbyte)(isAway ? 1 : -1) };

@@ -64,6 +64,19 @@ public sealed class Evening_out
     }
 
     [Fact]
+    public void A_broker_that_is_unregistered_is_not_down_but_gone_and_others_take_what_it_had()
+    {
+        var cluster = BalancedCluster.Of(4);
+        cluster.Kill(2);
+        cluster.Apply([.. UnregisterBrokerDecision.Decide(cluster.Image, new UnregisterBrokerRequest { BrokerId = 2 }, Decisions.Context()).Records]);
+        cluster.Settle();
+        Assert.Equal(24, cluster.Image.Held(2));
+        cluster.Enable().Settle(maxUnderWay: 10);
+        Assert.Equal((0, 24), (cluster.Image.Held(2), cluster.Image.Held(4)));
+        Assert.All(cluster.Image.All(), one => Assert.Equal(3, one.Partition.Isr.Length));
+    }
+
+    [Fact]
     public void A_topic_that_was_created_unevenly_waits_until_the_next_broker_comes()
     {
         var cluster = BalancedCluster.Of(4).Enable();

@@ -14,6 +14,8 @@ internal sealed class PlanCheck(MetadataImage image, BalanceGoal goal, Immutable
         .Where(broker => !broker.Fenced && !broker.InControlledShutdown && !goal.Leaving.Contains(broker.Id) && !goal.Resting.Contains(broker.Id))
         .Select(broker => broker.Id)];
 
+    private readonly HashSet<int> _leaving = [.. goal.Leaving, .. goal.Even ? image.All().SelectMany(one => one.Partition.Replicas).Where(id => !image.Brokers.ContainsKey(id)) : []];
+
     public void All()
     {
         OneMoveAPartition();
@@ -40,18 +42,18 @@ internal sealed class PlanCheck(MetadataImage image, BalanceGoal goal, Immutable
         Assert.Equal((move.From.Length, move.From.Length), (move.To.Length, move.To.Distinct().Count()));
         Assert.NotEqual(move.From, move.To);
         Assert.All(move.To.Except(move.From), id => Assert.Contains(id, _takers));
-        Assert.All(move.From.Except(move.To), id => Assert.True(goal.Leaving.Contains(id) || (goal.Even && _takers.Contains(id)), $"{id} had no reason to lose a replica."));
-        var racks = move.From.Except(move.To).Any(goal.Leaving.Contains) ? MostRacks(move) : int.MaxValue;
+        Assert.All(move.From.Except(move.To), id => Assert.True(_leaving.Contains(id) || (goal.Even && _takers.Contains(id)), $"{id} had no reason to lose a replica."));
+        var racks = move.From.Except(move.To).Any(_leaving.Contains) ? MostRacks(move) : int.MaxValue;
         Assert.True(Spread(move.To) >= Math.Min(Spread(move.From), racks), $"{Text(move)} lies on fewer racks.");
         Assert.True(goal.Even || move.Copies, "Nobody asked for another order.");
     }
 
     private void WhatHasToGoIsGone(TopicImage topic, int index, PartitionRegistration was)
     {
-        var going = was.Replicas.Count(goal.Leaving.Contains);
+        var going = was.Replicas.Count(_leaving.Contains);
         var mayMove = !Reassignment.IsUnderWay(was) && was.Leader != PartitionRegistration.NoLeader && !goal.IsHeld(topic.Id, index);
         var isPossible = _takers.Count(id => !was.Replicas.Contains(id)) >= going;
-        var now = _after.FindTopic(topic.Id)!.Partitions[index].Replicas.Count(goal.Leaving.Contains);
+        var now = _after.FindTopic(topic.Id)!.Partitions[index].Replicas.Count(_leaving.Contains);
         Assert.Equal(mayMove && isPossible ? 0 : going, now);
     }
 
@@ -76,7 +78,9 @@ internal sealed class PlanCheck(MetadataImage image, BalanceGoal goal, Immutable
         }
 
         // Where racks and partitions that stay do not stand in the way, all of them are even.
-        if (image.Brokers.Values.Select(broker => broker.Rack).Distinct().Count() == 1 && image.All().All(one => MayMove(one.Topic, one.Index, one.Partition)) && goal.Leaving.IsEmpty && image.All().All(one => one.Partition.Replicas.Length == 1))
+        if (_leaving.Count == 0
+            && image.Brokers.Values.Select(broker => broker.Rack).Distinct().Count() == 1
+            && image.All().All(one => MayMove(one.Topic, one.Index, one.Partition) && one.Partition.Replicas.Length == 1))
         {
             Assert.True(held.Values.Max() - held.Values.Min() <= replicas, string.Join(' ', held));
         }
@@ -85,7 +89,7 @@ internal sealed class PlanCheck(MetadataImage image, BalanceGoal goal, Immutable
     /// <summary>Each replica that has to go, and each that a broker has above the mean, costs a move; beside them no more than racks may cost.</summary>
     private void NotMoreMovesThanNeeded()
     {
-        var going = image.All().Count(one => one.Partition.Replicas.Any(goal.Leaving.Contains));
+        var going = image.All().Count(one => one.Partition.Replicas.Any(_leaving.Contains));
         var held = _takers.ToDictionary(id => id, id => image.All().Count(one => Target(one.Partition).Contains(id)));
         var mean = _takers.Count == 0 ? 0 : (double)held.Values.Sum() / _takers.Count;
         var above = goal.Even ? held.Values.Sum(count => Math.Max(0, count - mean)) : 0;
@@ -104,8 +108,9 @@ internal sealed class PlanCheck(MetadataImage image, BalanceGoal goal, Immutable
     /// <summary>The most racks that a partition can lie on when what has to go is gone.</summary>
     private int MostRacks(PartitionMove move)
     {
-        var staying = move.From.Where(id => !goal.Leaving.Contains(id)).ToList();
-        var further = _takers.Select(id => image.Brokers[id].Rack).Except(staying.Select(id => image.Brokers[id].Rack)).Count();
+        var staying = move.From.Where(id => !_leaving.Contains(id)).ToList();
+        var racks = staying.Where(image.Brokers.ContainsKey).Select(id => image.Brokers[id].Rack);
+        var further = _takers.Select(id => image.Brokers[id].Rack).Except(racks).Count();
         return Spread(staying) + Math.Min(further, move.From.Length - staying.Count);
     }
 
