@@ -71,9 +71,9 @@ public sealed class Cordoned_directories
         var (message, refused) = Create(ref image, new() { Name = "payments", NumPartitions = 1, ReplicationFactor = 2 });
         Assert.Equal(ErrorCode.InvalidReplicationFactor, refused);
         Assert.Contains("only 1 broker(s) are registered and have a log directory that takes new replicas", message);
-        Assert.Equal(ErrorCode.InvalidReplicationFactor, Grow(ref image, new() { Name = "orders", Count = 31 }));
+        Assert.Equal(ErrorCode.InvalidReplicationFactor, Grow(ref image, new() { Name = "orders", Count = 31, Assignments = null }));
         image = Beat(image, 2);
-        Assert.Equal(ErrorCode.None, Grow(ref image, new() { Name = "orders", Count = 31 }));
+        Assert.Equal(ErrorCode.None, Grow(ref image, new() { Name = "orders", Count = 31, Assignments = null }));
         Assert.Equal([1, 2], BrokersOf(image, "orders"));
     }
 
@@ -131,7 +131,7 @@ public sealed class Cordoned_directories
 
     private static (string? Message, ErrorCode Error) Create(ref MetadataImage image, CreateTopicsRequest.CreatableTopic topic)
     {
-        var decision = CreateTopicsDecision.Decide(image, new CreateTopicsRequest { Topics = [topic] }, Decisions.Context());
+        var decision = CreateTopicsDecision.Decide(image, new CreateTopicsRequest { Topics = [topic] }, Decisions.Context() with { NewId = Guid.NewGuid });
         image = image.Apply([.. decision.Records]);
         var answer = ((CreateTopicsResponse)decision.Response).Topics[0];
         return (answer.ErrorMessage, answer.ErrorCode);
