@@ -113,9 +113,9 @@ public sealed class Cordoned_directories
     [Fact]
     public void Internal_topics_grow_onto_brokers_that_take_replicas()
     {
-        var image = Beat(Brokers(), 1, OnlyOf1).Apply(Images.Topic(TopicNames.ConsumerOffsets, Images.Orders), Images.Partition(Images.Orders, 0, 1), Images.Partition(Images.Orders, 1, 2));
+        var image = Beat(Brokers(), 1, OnlyOf1).Apply(Images.Topic(TopicNames.ConsumerOffsets, Images.Orders), Images.Partition(Images.Orders, 0, 2), Images.Partition(Images.Orders, 1, 1));
         image = image.Apply([.. InternalTopics.Tend(image, Decisions.Context())]);
-        Assert.Equal(["1,2,3", "2,3"], image.FindTopic(TopicNames.ConsumerOffsets)!.Partitions.Select(partition => string.Join(',', partition.Replicas.Order())));
+        Assert.Equal(["2,3", "1,2,3"], image.FindTopic(TopicNames.ConsumerOffsets)!.Partitions.Select(partition => string.Join(',', partition.Replicas.Order())));
     }
 
     /// <summary>Brokers 1 to 3 at the highest level; the second has two directories.</summary>
