@@ -49,11 +49,11 @@ public sealed class CordoningTests : IDisposable
         using var node = new NodeProcess(Both).Start();
         using var client = new WireClient("127.0.0.1", node.Port);
         var (error, message) = Ask(client, "1", $"{First},/nowhere", operation: 0);
-        Assert.Equal(ErrorCode.InvalidConfig, error);
+        Assert.Equal(ErrorCode.InvalidRequest, error);
         Assert.Equal($"Invalid value {First},/nowhere for configuration {Setting}: not among the log directories of this broker: /nowhere.", message);
-        Assert.Equal(ErrorCode.InvalidConfig, Set(client, $"*,{First}"));
-        Assert.Equal(ErrorCode.InvalidConfig, Replace(client, "/nowhere"));
-        Assert.Equal(ErrorCode.InvalidConfig, Ask(client, "2", First, operation: 0).Error);
+        Assert.Equal(ErrorCode.InvalidRequest, Set(client, $"*,{First}"));
+        Assert.Equal(ErrorCode.InvalidRequest, Replace(client, "/nowhere"));
+        Assert.Equal(ErrorCode.InvalidRequest, Ask(client, "2", First, operation: 0).Error);
         Assert.Equal(ErrorCode.InvalidRequest, Ask(client, "", "*", operation: 0).Error);
         AwaitCordoned(client);
         var (exitCode, told) = NodeProcess.RunToFailure(

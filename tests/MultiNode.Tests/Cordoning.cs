@@ -19,7 +19,7 @@ public sealed class Cordoning
         // Offsets are kept on the nodes that there are for them.
         await cluster.UntilAsync(() => cluster.FindCoordinator(3, "group").NodeId is 1 or 2, "a group has a coordinator");
         Assert.Equal([1, 2], cluster.Describe(1, TopicNames.ConsumerOffsets).ReplicaNodes.Order());
-        Assert.Equal(ErrorCode.InvalidConfig, cluster.ConfigureBroker(1, 3, Setting, "*"));
+        Assert.Equal(ErrorCode.InvalidRequest, cluster.ConfigureBroker(1, 3, Setting, "*"));
         Assert.Equal(ErrorCode.None, cluster.ConfigureBroker(1, 3, Setting, ""));
         await cluster.UntilAsync(() => cluster.CreateTopic(1, "three", copies: 3).ErrorCode is ErrorCode.None or ErrorCode.TopicAlreadyExists, "the third node takes replicas");
         Assert.Equal(ErrorCode.None, cluster.Reassign(2, "two", 1, 3));

@@ -127,7 +127,7 @@ public sealed class IncrementalAlterConfigsHandler(BrokerContext broker) : ApiHa
         var refused = request.Resources.ConvertAll(one => one.Configs
             .Where(config => config.Name == CordonedLogDirs.Setting)
             .Select(config => CordonChecks.Refusal(broker, one.ResourceType, one.ResourceName, config.ConfigOperation, config.Value))
-            .FirstOrDefault(why => why is not null) is { } why ? Result(one, ErrorCode.InvalidConfig, why) : null);
+            .FirstOrDefault(why => why is not null) is { } why ? Result(one, ErrorCode.InvalidRequest, why) : null);
         var asked = new IncrementalAlterConfigsRequest { Resources = [.. request.Resources.Where((_, index) => refused[index] is null)], ValidateOnly = request.ValidateOnly };
         var (response, error) = await ControllerCalls.AskAsync<IncrementalAlterConfigsResponse>(broker, asked, timeoutMs: 0);
         return new IncrementalAlterConfigsResponse { Responses = CordonChecks.Merge(refused, response?.Responses ?? asked.Resources.ConvertAll(one => Result(one, error))) };
@@ -151,7 +151,7 @@ public sealed class AlterConfigsHandler(BrokerContext broker) : ApiHandler<Alter
         var refused = request.Resources.ConvertAll(one => one.Configs
             .Where(config => config.Name == CordonedLogDirs.Setting)
             .Select(config => CordonChecks.Refusal(broker, one.ResourceType, one.ResourceName, CordonChecks.Set, config.Value))
-            .FirstOrDefault(why => why is not null) is { } why ? Result(one, ErrorCode.InvalidConfig, why) : null);
+            .FirstOrDefault(why => why is not null) is { } why ? Result(one, ErrorCode.InvalidRequest, why) : null);
         var asked = new AlterConfigsRequest { Resources = [.. request.Resources.Where((_, index) => refused[index] is null)], ValidateOnly = request.ValidateOnly };
         var (response, error) = await ControllerCalls.AskAsync<AlterConfigsResponse>(broker, asked, timeoutMs: 0);
         return new AlterConfigsResponse { Responses = CordonChecks.Merge(refused, response?.Responses ?? asked.Resources.ConvertAll(one => Result(one, error))) };
