@@ -6,22 +6,15 @@ namespace Milena.Replication;
 /// <summary>Waits for the disk on a thread of its own: an fsync takes as long as the disk likes, and no actor and no pooled thread may wait for it.</summary>
 internal sealed class Flusher : IDisposable
 {
-    private readonly BlockingCollection<Action> _due = [];
     private readonly ConcurrentDictionary<Log, bool> _queued = new();
-    private readonly Thread _thread;
-
-    public Flusher()
-    {
-        _thread = new Thread(Run) { IsBackground = true, Name = "milena.flush" };
-        _thread.Start();
-    }
+    private readonly WorkThread _thread = new("milena.flush");
 
     /// <summary>A log that is queued already is flushed once, up to the end that it then has.</summary>
     public void Enqueue(Log log)
     {
-        if (!_due.IsAddingCompleted && _queued.TryAdd(log, true))
+        if (_queued.TryAdd(log, true))
         {
-            _due.Add(() => Flush(log));
+            _thread.Enqueue(() => Flush(log));
         }
     }
 
@@ -31,24 +24,11 @@ internal sealed class Flusher : IDisposable
     public Task RunAsync(Action action)
     {
         var task = new Task(action, TaskCreationOptions.RunContinuationsAsynchronously);
-        _due.Add(task.RunSynchronously);
-        return task;
+        return _thread.Enqueue(task.RunSynchronously) ? task : throw new InvalidOperationException("The node ends: nothing more waits for its disk.");
     }
 
     /// <summary>Finishes what is queued.</summary>
-    public void Dispose()
-    {
-        _due.CompleteAdding();
-        _thread.Join();
-    }
-
-    private void Run()
-    {
-        foreach (var action in _due.GetConsumingEnumerable())
-        {
-            action();
-        }
-    }
+    public void Dispose() => _thread.Dispose();
 
     private void Flush(Log log)
     {

@@ -2,7 +2,6 @@ using Akka.Actor;
 using Milena.Coordinators.Runtime;
 using Milena.Model;
 using Milena.Protocol;
-using Milena.Testing;
 
 namespace Milena.Replication.Tests;
 
@@ -17,7 +16,7 @@ public sealed class Coordinators_of_a_new_leader : IAsyncDisposable
     [Fact]
     public async Task A_coordinator_says_nothing_before_all_that_it_knows_is_committed()
     {
-        await using var cluster = await WithUncommittedAsync();
+        await using var cluster = await TestCluster.WithUncommittedAsync();
         Run(cluster.Nodes[1]);
         // More than enough for it to have read two records.
         for (var round = 0; round < 200; round++)
@@ -35,7 +34,7 @@ public sealed class Coordinators_of_a_new_leader : IAsyncDisposable
     [Fact]
     public async Task A_coordinator_that_waits_for_a_leader_that_is_deposed_stays_silent()
     {
-        await using var cluster = await WithUncommittedAsync();
+        await using var cluster = await TestCluster.WithUncommittedAsync();
         var node = cluster.Nodes[1];
         var committed = node.Find(Orders)!.WhenCommittedAsync(2, leaderEpoch: 1);
         Run(node);
@@ -53,20 +52,6 @@ public sealed class Coordinators_of_a_new_leader : IAsyncDisposable
     {
         await TestCluster.UntilAsync("the coordinator runs", () => _directory.All.Count > 0);
         return await _directory.AskAsync(Orders, new HeartbeatRequest(), 4, "client", "host");
-    }
-
-    /// <summary>Broker 1 leads in epoch 1, cut off from the others; of its two records the first, of epoch 0, is committed.</summary>
-    private static async Task<TestCluster> WithUncommittedAsync()
-    {
-        var cluster = TestCluster.Start(settings: ("replica.lag.time.max.ms", "100000"));
-        await cluster.AppendAsync(Orders, Batches.Plain());
-        await cluster.SyncedAsync(Orders);
-        cluster.Network.Isolate(1, [2, 3]);
-        cluster.Controller.Elect(Orders, 1);
-        var node = cluster.Nodes[1];
-        await TestCluster.UntilAsync("broker 1 leads in epoch 1", () => node.Find(Orders)!.Leadership is { IsLeader: true, Epoch: 1 });
-        await node.AppendAsync(Orders, Batches.Plain(), acks: 1);
-        return cluster;
     }
 
     /// <summary>Answers every request at once, and counts what it is replayed.</summary>

@@ -19,7 +19,7 @@ public sealed class Serving_followers
     [Fact]
     public async Task Nobody_but_a_registered_incarnation_of_a_replica_sees_what_is_not_committed()
     {
-        await using var cluster = await WithUncommittedAsync();
+        await using var cluster = await TestCluster.WithUncommittedAsync();
         var node = cluster.Nodes[1];
         var epoch = node.Metadata.Current.Brokers[2].Epoch;
         Assert.Equal((ErrorCode.None, 2), await FetchAsync(node, replicaId: 2, epoch, fetchOffset: 0));
@@ -35,7 +35,7 @@ public sealed class Serving_followers
     [Fact]
     public async Task A_follower_whose_log_parts_from_the_leaders_is_told_where_and_counts_for_nothing()
     {
-        await using var cluster = await WithUncommittedAsync();
+        await using var cluster = await TestCluster.WithUncommittedAsync();
         var node = cluster.Nodes[1];
         await FetchPartitionAsync(node, 3, node.Metadata.Current.Brokers[3].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 1);
         var data = (await FetchPartitionAsync(node, 2, node.Metadata.Current.Brokers[2].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 0)).Responses[0].Partitions[0];
@@ -47,7 +47,7 @@ public sealed class Serving_followers
     [Fact]
     public async Task A_fetch_at_the_end_says_that_the_follower_holds_everything()
     {
-        await using var cluster = await WithUncommittedAsync();
+        await using var cluster = await TestCluster.WithUncommittedAsync();
         var node = cluster.Nodes[1];
         await FetchPartitionAsync(node, 2, node.Metadata.Current.Brokers[2].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 1);
         await FetchPartitionAsync(node, 3, node.Metadata.Current.Brokers[3].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 1);
@@ -58,7 +58,7 @@ public sealed class Serving_followers
     [Fact]
     public async Task A_waiting_follower_is_woken_by_an_append_and_a_waiting_consumer_when_it_is_committed()
     {
-        await using var cluster = await WithUncommittedAsync();
+        await using var cluster = await TestCluster.WithUncommittedAsync();
         var node = cluster.Nodes[1];
         var follower = FetchPartitionAsync(node, 2, node.Metadata.Current.Brokers[2].Epoch, fetchOffset: 2, leaderEpoch: 1, lastEpoch: 1, maxWaitMs: 60_000);
         var consumer = FetchPartitionAsync(node, -1, -1, fetchOffset: 1, leaderEpoch: 1, maxWaitMs: 60_000);
@@ -75,7 +75,7 @@ public sealed class Serving_followers
     [Fact]
     public async Task A_new_leader_tells_no_end_before_it_has_committed_its_epochs_start()
     {
-        await using var cluster = await WithUncommittedAsync();
+        await using var cluster = await TestCluster.WithUncommittedAsync();
         var node = cluster.Nodes[1];
         cluster.Controller.Elect(Orders, 1);
         await TestCluster.UntilAsync("broker 1 leads in epoch 2", () => node.Find(Orders)!.Leadership is { IsLeader: true, Epoch: 2 });
@@ -106,7 +106,7 @@ public sealed class Serving_followers
     [Fact]
     public async Task Followers_reach_leaders_over_tcp_in_the_versions_that_both_know()
     {
-        await using var cluster = await WithUncommittedAsync();
+        await using var cluster = await TestCluster.WithUncommittedAsync();
         var node = cluster.Nodes[1];
         var context = node.Context;
         RequestDispatcher? dispatcher = null;
@@ -128,20 +128,6 @@ public sealed class Serving_followers
         await listener.DisposeAsync();
         await Assert.ThrowsAnyAsync<IOException>(() => connection.AskAsync<FetchResponse>(ApiKey.Fetch, new FetchRequest(), Patience, default));
         await Assert.ThrowsAnyAsync<IOException>(() => new TcpLeaderConnector(2).ConnectAsync(1, endPoint, Patience, default));
-    }
-
-    /// <summary>Broker 1 leads in epoch 1, cut off from the others; of its two records the first, of epoch 0, is committed.</summary>
-    private static async Task<TestCluster> WithUncommittedAsync()
-    {
-        var cluster = TestCluster.Start(settings: ("replica.lag.time.max.ms", "100000"));
-        await cluster.AppendAsync(Orders, Batches.Plain());
-        await cluster.SyncedAsync(Orders);
-        cluster.Network.Isolate(1, [2, 3]);
-        cluster.Controller.Elect(Orders, 1);
-        var node = cluster.Nodes[1];
-        await TestCluster.UntilAsync("broker 1 leads in epoch 1", () => node.Find(Orders)!.Leadership is { IsLeader: true, Epoch: 1 });
-        await node.AppendAsync(Orders, Batches.Plain(), acks: 1);
-        return cluster;
     }
 
     private static async Task<(ErrorCode Error, int Records)> FetchAsync(TestNode node, int replicaId, long brokerEpoch, long fetchOffset, int leaderEpoch = 1)

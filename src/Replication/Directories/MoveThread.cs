@@ -1,19 +1,10 @@
-using System.Collections.Concurrent;
-
 namespace Milena.Replication;
 
 /// <summary>A thread that does what is due for the moves that are given to it, one thing after the other.</summary>
-internal sealed class MoveThread : IDisposable
+internal sealed class MoveThread(int number) : IDisposable
 {
-    private readonly BlockingCollection<Action> _due = [];
-    private readonly Thread _thread;
+    private readonly WorkThread _thread = new($"milena.move-{number}");
     private int _moves;
-
-    public MoveThread(int number)
-    {
-        _thread = new Thread(Run) { IsBackground = true, Name = $"milena.move-{number}" };
-        _thread.Start();
-    }
 
     /// <summary>How many moves are its own and have not ended.</summary>
     public int Moves => Volatile.Read(ref _moves);
@@ -23,31 +14,8 @@ internal sealed class MoveThread : IDisposable
     public void Ended() => Interlocked.Decrement(ref _moves);
 
     /// <returns>False when the node ends: nothing more is done.</returns>
-    public bool Enqueue(Action action)
-    {
-        try
-        {
-            _due.Add(action);
-            return true;
-        }
-        catch (InvalidOperationException)
-        {
-            return false;
-        }
-    }
+    public bool Enqueue(Action action) => _thread.Enqueue(action);
 
     /// <summary>Waits until what is due is done.</summary>
-    public void Dispose()
-    {
-        _due.CompleteAdding();
-        _thread.Join();
-    }
-
-    private void Run()
-    {
-        foreach (var action in _due.GetConsumingEnumerable())
-        {
-            action();
-        }
-    }
+    public void Dispose() => _thread.Dispose();
 }

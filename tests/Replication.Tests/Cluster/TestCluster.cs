@@ -85,6 +85,21 @@ internal sealed class TestCluster : IAsyncDisposable
         return cluster;
     }
 
+    /// <summary>Broker 1 leads in epoch 1, cut off from the others; of its two records the first, of epoch 0, is committed.</summary>
+    public static async Task<TestCluster> WithUncommittedAsync()
+    {
+        var partition = new TopicPartition(Topic, 0);
+        var cluster = Start(settings: ("replica.lag.time.max.ms", "100000"));
+        await cluster.AppendAsync(partition, Batches.Plain());
+        await cluster.SyncedAsync(partition);
+        cluster.Network.Isolate(1, [2, 3]);
+        cluster.Controller.Elect(partition, 1);
+        var node = cluster.Nodes[1];
+        await UntilAsync("broker 1 leads in epoch 1", () => node.Find(partition)!.Leadership is { IsLeader: true, Epoch: 1 });
+        await node.AppendAsync(partition, Batches.Plain(), acks: 1);
+        return cluster;
+    }
+
     public TestNode StartNode(int id) =>
         Nodes[id] = TestNode.Start(id, _disks[id], _seed + (100 * _starts++), Controller, Network, Settings, _prepare, Directories, Clocks.GetValueOrDefault(id));
 
