@@ -43,27 +43,29 @@ public sealed class Campaign
     {
         using var surroundings = new Surroundings();
         var kinds = surroundings.Choose(_options, _output.WriteLine);
-        using var logs = new NodeLogs(_options.Logs);
+        using var logs = new CampaignLogs(_options.Logs);
         // Only where one is to be filled: small as they are, much load would fill them unasked.
         var disks = kinds.Any(kind => kind.Needs == Needs.Disks) ? surroundings.Disks : null;
-        using var cluster = new ThreeNodes(surroundings.Network, disks, surroundings.Clocks, logs.Write, _options.Settings, _options.From).Start();
+        using var cluster = new ThreeNodes(surroundings.Network, disks, surroundings.Clocks, logs.Node, _options.Settings, _options.From).Start();
         cluster.CreateTopic(Topic, _options.Partitions);
         var idle = new IdlePartitions(cluster, _options.IdlePartitions, Say);
         using var watch = _options.Logs is null ? null : new ClusterWatch(cluster, Topic, _options.Logs);
         using var load = new LoadOnTopic(new LoadSettings(
-            cluster.Bootstrap, Topic, _options.Acks, _options.Writers, _options.Rate, _options.ValueBytes, _histories, _clock, Say));
+            cluster.Bootstrap, Topic, _options.Acks, _options.Writers, _options.Rate, _options.ValueBytes, _histories, _clock, Say, logs.Writer));
         var faults = InflictAll(cluster, idle, kinds, load);
         load.Finish();
         cluster.WaitUntilAllInSync(Topic);
         Parallel.ForEach(cluster.Nodes, node => node.Stop());
         List<Violation> violations = [.. _accusations, .. _histories.SelectMany(history => Checker.Check(history, ReplicasOf(cluster, history.Partition), ordered: _options.Acks == -1))];
+        logs.Keep(cluster, Topic, violations.Select(violation => violation.Partition).Distinct());
         return new(
             Outcome.Of(faults, _histories, violations),
             violations,
             _histories.Sum(history => history.Acknowledged.Count),
             _histories.Sum(history => history.Reads.Values.Sum(reads => reads.Count)),
             load.Failed,
-            load.Restarts);
+            load.Restarts,
+            load.NewEpochs);
     }
 
     private List<Inflicted> InflictAll(ThreeNodes cluster, IdlePartitions idle, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)

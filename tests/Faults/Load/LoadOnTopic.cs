@@ -29,6 +29,8 @@ internal sealed class LoadOnTopic : IDisposable
 
     public int Restarts => _writers.Sum(writer => writer.Restarts);
 
+    public int NewEpochs => _writers.Sum(writer => writer.NewEpochs);
+
     public int Failed => _writers.Sum(writer => writer.Failed);
 
     /// <summary>Waits until each partition took some more records.</summary>

@@ -9,5 +9,6 @@ namespace Milena.Faults.Load;
 /// <param name="ValueBytes">Bytes of a record's value.</param>
 /// <param name="Histories">Of each partition, by its number.</param>
 /// <param name="Clock">Runs since the campaign began.</param>
+/// <param name="OnWriterLine">Takes what the writers' clients say of sequences and epochs.</param>
 public sealed record LoadSettings(
-    string Bootstrap, string Topic, int Acks, int Writers, double Rate, int ValueBytes, IReadOnlyList<PartitionHistory> Histories, Stopwatch Clock, Action<string> Say);
+    string Bootstrap, string Topic, int Acks, int Writers, double Rate, int ValueBytes, IReadOnlyList<PartitionHistory> Histories, Stopwatch Clock, Action<string> Say, Action<string> OnWriterLine);

@@ -24,6 +24,7 @@ internal sealed class LoadWriter : IDisposable
     private Error? _fatal;
     private int _restarts;
     private int _failed;
+    private int _newEpochs;
 
     public LoadWriter(LoadSettings settings)
     {
@@ -37,6 +38,9 @@ internal sealed class LoadWriter : IDisposable
 
     /// <summary>Records of which the producer said that they may or may not have been written.</summary>
     public int Failed => _failed;
+
+    /// <summary>How often a producer asked for another epoch after its first.</summary>
+    public int NewEpochs => _newEpochs;
 
     /// <summary>Writes no more, and waits for the answers to what was written.</summary>
     public void Stop()
@@ -134,9 +138,25 @@ internal sealed class LoadWriter : IDisposable
         MessageTimeoutMs = 0,
         LingerMs = 1,
         QueueBufferingMaxMessages = MaxWaitingRecords,
+        Debug = "eos",
     })
         .SetErrorHandler((_, error) => _fatal = error.IsFatal ? error : _fatal)
-        // What librdkafka has to tell of brokers that went away is what is meant to happen.
-        .SetLogHandler((_, _) => { })
+        .SetLogHandler((_, line) => Logged(line))
         .Build();
+
+    // What librdkafka has to tell of brokers that went away is what is meant to happen.
+    private void Logged(LogMessage line)
+    {
+        if (line.Facility == "FAIL")
+        {
+            return;
+        }
+
+        if (line.Message.Contains("bumped epoch to", StringComparison.Ordinal))
+        {
+            Interlocked.Increment(ref _newEpochs);
+        }
+
+        _settings.OnWriterLine($"{line.Name} {line.Facility}: {line.Message}");
+    }
 }

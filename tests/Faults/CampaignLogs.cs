@@ -1,0 +1,49 @@
+using System.Globalization;
+using Milena.Faults.Nodes;
+
+namespace Milena.Faults;
+
+/// <summary>Files that take what the nodes and the clients say, and what lay on the disks where that was wrong.</summary>
+/// <param name="folder">Null: nothing is kept.</param>
+internal sealed class CampaignLogs(string? folder) : IDisposable
+{
+    private readonly Dictionary<int, TextWriter> _nodes = folder is null ? [] : ThreeNodes.Ids.ToDictionary(
+        id => id,
+        id => Create(folder!, string.Create(CultureInfo.InvariantCulture, $"node-{id}.log")));
+
+    private readonly TextWriter? _writers = folder is null ? null : Create(folder, "writers.log");
+
+    public void Node(int id, string line) => _nodes.GetValueOrDefault(id)?.WriteLine(line);
+
+    public void Writer(string line) => _writers?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:HH:mm:ss.fff} {line}"));
+
+    /// <summary>Copies each node's replicas of some partitions.</summary>
+    public void Keep(ThreeNodes cluster, string topic, IEnumerable<int> partitions)
+    {
+        if (folder is null)
+        {
+            return;
+        }
+
+        foreach (var (partition, id) in from partition in partitions from id in ThreeNodes.Ids select (partition, id))
+        {
+            var to = Directory.CreateDirectory(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"node-{id}"), $"{topic}-{partition}"));
+            foreach (var file in Directory.EnumerateFiles(cluster.FolderOf(id, topic, partition)))
+            {
+                File.Copy(file, Path.Combine(to.FullName, Path.GetFileName(file)), overwrite: true);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _writers?.Dispose();
+        foreach (var file in _nodes.Values)
+        {
+            file.Dispose();
+        }
+    }
+
+    private static TextWriter Create(string folder, string name) =>
+        TextWriter.Synchronized(new StreamWriter(Path.Combine(Directory.CreateDirectory(folder).FullName, name)) { AutoFlush = true });
+}
