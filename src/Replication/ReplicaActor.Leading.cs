@@ -30,7 +30,11 @@ public sealed partial class ReplicaActor
     /// <summary>How late an append is told that its time is up, when one with more time came before it.</summary>
     private const long MaxPendingCheckMs = 1000;
 
+    /// <summary>How long after a refused batch those may still come that its producer had sent behind it.</summary>
+    private const long SentBehindMs = 5000;
+
     private bool _watchesPending;
+    private long _lacksNothingFromMs = long.MinValue;
 
     private void Lead(PartitionRegistration registration)
     {
@@ -46,6 +50,7 @@ public sealed partial class ReplicaActor
 
         _replica.LedWith(_leader.Followers);
         MoveHighWatermark();
+        MayLackFromNowOn();
         _replica.Leadership = new Leadership(_id.BrokerId, registration.LeaderEpoch, IsLeader: true, IsOffline: false);
         _host.Directory.Add(_replica);
     }
@@ -137,6 +142,15 @@ public sealed partial class ReplicaActor
             _pending.FailUpTo(_leader.HeldByIsr, ErrorCode.NotEnoughReplicasAfterAppend);
         }
     }
+
+    private void MayLackFromNowOn() => _lacksNothingFromMs = _host.NowMs + SentBehindMs;
+
+    /// <summary>
+    /// Whether a batch is out of order perhaps only because the one before it came too early, and was sent away to be sent again. So is this one
+    /// then: librdkafka sends both again in their order. Told that one is missing, it takes a new epoch and sends everything again that it has
+    /// no answer for, and nobody could tell any more which of that is here already.
+    /// </summary>
+    private bool MayHaveLeftOneOut(ErrorCode error) => error == ErrorCode.OutOfOrderSequenceNumber && _host.NowMs < _lacksNothingFromMs;
 
     private void WatchPending()
     {

@@ -153,6 +153,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     {
         if (Refusal(append) is var refusal and not ErrorCode.None)
         {
+            MayLackFromNowOn();
             append.Reply.Complete(AppendOutcome.Failed(refusal));
             return;
         }
@@ -172,7 +173,7 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
 
         if (result.Error != ErrorCode.None)
         {
-            append.Reply.Complete(AppendOutcome.Failed(result.Error, result.Message));
+            append.Reply.Complete(MayHaveLeftOneOut(result.Error) ? AppendOutcome.Failed(ErrorCode.NotLeaderOrFollower) : AppendOutcome.Failed(result.Error, result.Message));
             return;
         }
 
