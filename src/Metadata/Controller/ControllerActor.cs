@@ -39,7 +39,7 @@ public sealed class ControllerActor : ReceiveActor, IWithTimers
         public static BalanceLeaders Instance { get; } = new();
     }
 
-    /// <summary>Go on with emptying and evening out brokers.</summary>
+    /// <summary>Go on with giving brokers that came back their leaders, and with emptying and evening out brokers.</summary>
     public sealed record BalanceReplicas : INoSerializationVerificationNeeded
     {
         public static BalanceReplicas Instance { get; } = new();
@@ -66,7 +66,12 @@ public sealed class ControllerActor : ReceiveActor, IWithTimers
         Receive<BalanceLeaders>(_ => Do(ElectLeadersDecision.Balance));
         var began = Stopwatch.GetTimestamp();
         var balancer = new Balancer(() => Stopwatch.GetElapsedTime(began), what => BalancerEvents.Told(context.Logger, what, epoch));
-        Receive<BalanceReplicas>(_ => Do(balancer.Tend));
+        var returns = new LeaderReturns(() => Stopwatch.GetElapsedTime(began));
+        Receive<BalanceReplicas>(_ =>
+        {
+            Do(returns.Tend);
+            Do(balancer.Tend);
+        });
     }
 
     public ITimerScheduler? Timers { get; set; }

@@ -12,6 +12,9 @@ public static class OwnBrokerSettings
     /// <summary>For how long a broker has to have been in the cluster before replicas move to it.</summary>
     public const string SettleMs = "milena.balancer.settle.ms";
 
+    /// <summary>How long after it came a broker that is in sync everywhere gets its leaders back; -1: with the next round of leader balancing.</summary>
+    public const string LeaderReturnMs = "milena.leader.return.ms";
+
     /// <summary>Whether a broker is to be emptied.</summary>
     public const string Decommission = "milena.broker.decommission";
 
@@ -20,6 +23,7 @@ public static class OwnBrokerSettings
         new(BalancerEnable, SettingType.Boolean, "false", "", []),
         new(PartitionsInFlight, SettingType.Int, "10", "1..", []),
         new(SettleMs, SettingType.Long, "60000", "0..", []),
+        new(LeaderReturnMs, SettingType.Int, "1000", "-1..", []),
         new(Decommission, SettingType.Boolean, "false", "", []),
     ];
 }

@@ -27,5 +27,5 @@ internal sealed class Attendance
     public ImmutableSortedDictionary<int, long> Since(TimeSpan time) =>
         _present.Where(one => one.Value.Since <= time).ToImmutableSortedDictionary(one => one.Key, one => one.Value.Epoch);
 
-    private static bool IsPresent(BrokerRegistration broker) => !broker.Fenced && !broker.InControlledShutdown;
+    public static bool IsPresent(BrokerRegistration broker) => !broker.Fenced && !broker.InControlledShutdown;
 }

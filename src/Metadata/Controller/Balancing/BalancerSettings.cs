@@ -15,6 +15,9 @@ public static class BalancerSettings
     public static TimeSpan Settle(MetadataImage image) =>
         TimeSpan.FromMilliseconds(Math.Min(long.Parse(Of(image, OwnBrokerSettings.SettleMs), CultureInfo.InvariantCulture), int.MaxValue));
 
+    /// <summary>For how long a broker that comes leads nothing that others lead; negative: until the next round.</summary>
+    public static TimeSpan LeaderReturn(MetadataImage image) => TimeSpan.FromMilliseconds(int.Parse(Of(image, OwnBrokerSettings.LeaderReturnMs), CultureInfo.InvariantCulture));
+
     /// <summary>Whether the broker is to be emptied.</summary>
     public static bool IsLeaving(MetadataImage image, int brokerId) =>
         image.ConfigOf(ConfigResource.Broker(brokerId)).TryGetValue(OwnBrokerSettings.Decommission, out var value) && bool.Parse(value);

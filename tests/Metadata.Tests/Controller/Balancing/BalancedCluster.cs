@@ -11,9 +11,10 @@ namespace Milena.Metadata.Tests.Controller.Balancing;
 internal sealed class BalancedCluster
 {
     private Balancer _balancer;
+    private LeaderReturns _returns;
     private TimeSpan _now;
 
-    private BalancedCluster(MetadataImage image) => (Image, _balancer) = (image, New());
+    private BalancedCluster(MetadataImage image) => (Image, _balancer, _returns) = (image, New(), NewReturns());
 
     public MetadataImage Image { get; private set; }
 
@@ -37,7 +38,7 @@ internal sealed class BalancedCluster
     public void Wait(TimeSpan time) => _now += time;
 
     /// <summary>The next controller knows nothing of what this one began.</summary>
-    public void FailOver() => _balancer = New();
+    public void FailOver() => (_balancer, _returns) = (New(), NewReturns());
 
     /// <returns>How many records the controller wrote.</returns>
     public int Round()
@@ -48,34 +49,31 @@ internal sealed class BalancedCluster
         return records.Count;
     }
 
+    /// <summary>A round of giving leaders back, and of nothing else.</summary>
+    /// <returns>How many changed.</returns>
+    public int ReturnLeaders(StaticSettings? settings = null)
+    {
+        Wait(TimeSpan.FromSeconds(1));
+        var records = _returns.Tend(Image, Decisions.Context(settings));
+        Apply([.. records]);
+        return records.Count;
+    }
+
+    /// <summary>The leaders find the replicas of every broker that is there in sync.</summary>
+    public void Synchronize(Func<int, bool>? partitions = null)
+    {
+        foreach (var (topic, index, partition) in Image.All().Where(one => IsThere(one.Partition.Leader) && partitions?.Invoke(one.Index) != false).ToList())
+        {
+            Synchronize(topic, index, partition);
+        }
+    }
+
     /// <summary>The leader of each partition that moves finds its new replicas in sync, unless one of them is away.</summary>
     public void CatchUp(int max = int.MaxValue)
     {
         foreach (var (topic, index, partition) in UnderWay.Where(one => one.Partition.AddingReplicas.All(IsThere) && IsThere(one.Partition.Leader)).Take(max).ToList())
         {
-            var request = new AlterPartitionRequest
-            {
-                BrokerId = partition.Leader,
-                BrokerEpoch = Image.Brokers[partition.Leader].Epoch,
-                Topics =
-                [
-                    new()
-                    {
-                        TopicId = topic.Id,
-                        Partitions =
-                        [
-                            new()
-                            {
-                                PartitionIndex = index,
-                                LeaderEpoch = partition.LeaderEpoch,
-                                PartitionEpoch = partition.PartitionEpoch,
-                                NewIsrWithEpochs = [.. partition.Replicas.Where(IsThere).Select(id => new AlterPartitionRequest.BrokerState { BrokerId = id, BrokerEpoch = Image.Brokers[id].Epoch })],
-                            },
-                        ],
-                    },
-                ],
-            };
-            Apply([.. AlterPartitionDecision.Decide(Image, request, Decisions.Context()).Records]);
+            Synchronize(topic, index, partition);
         }
     }
 
@@ -106,6 +104,35 @@ internal sealed class BalancedCluster
     public void Kill(int broker) => Beat(broker, beat => beat.WantFence = true);
 
     public void Return(int broker) => Beat(broker, beat => beat.CurrentMetadataOffset = Image.Offset);
+
+    private void Synchronize(TopicImage topic, int index, PartitionRegistration partition)
+    {
+        var request = new AlterPartitionRequest
+        {
+            BrokerId = partition.Leader,
+            BrokerEpoch = Image.Brokers[partition.Leader].Epoch,
+            Topics =
+            [
+                new()
+                {
+                    TopicId = topic.Id,
+                    Partitions =
+                    [
+                        new()
+                        {
+                            PartitionIndex = index,
+                            LeaderEpoch = partition.LeaderEpoch,
+                            PartitionEpoch = partition.PartitionEpoch,
+                            NewIsrWithEpochs = [.. partition.Replicas.Where(IsThere).Select(id => new AlterPartitionRequest.BrokerState { BrokerId = id, BrokerEpoch = Image.Brokers[id].Epoch })],
+                        },
+                    ],
+                },
+            ],
+        };
+        Apply([.. AlterPartitionDecision.Decide(Image, request, Decisions.Context()).Records]);
+    }
+
+    private LeaderReturns NewReturns() => new(() => _now);
 
     private Balancer New() => new(() => _now, Notes.Add);
 
