@@ -24,6 +24,7 @@ internal static class ProcessFaults
         new("restarted", "SIGTERM of a node, which is started again when it has ended", Bar.Seconds(2, 5), Needs.Nothing, Restart),
         new("upgraded", "SIGTERM of a node, which is started again as the other of two builds", Bar.Seconds(2, 5), Needs.AnotherBuild, Upgrade),
         new("all-killed", "kill -9 of all nodes at once, which are started at once", Bar.OnlyMax(8), Needs.Nothing, KillAll),
+        new("all-restarted", "SIGTERM of all nodes at once, which are started when all have ended", null, Needs.Nothing, RestartAll),
     ];
 
     private static void KillLeader(Scene scene)
@@ -80,13 +81,25 @@ internal static class ProcessFaults
     /// <param name="meanwhile">Done while the node is down.</param>
     private static void Restart(Scene scene, int id, Action meanwhile)
     {
+        Stop(scene, id);
+        meanwhile();
+        scene.Cluster.Start(id);
+    }
+
+    private static void Stop(Scene scene, int id)
+    {
         if (scene.Cluster.Node(id).Stop() is var code and not 0)
         {
             throw new InvalidOperationException($"Node {id} ended with exit code {code} on SIGTERM.");
         }
+    }
 
-        meanwhile();
-        scene.Cluster.Start(id);
+    /// <summary>Each looks for somebody who could lead in its place, until nobody is left.</summary>
+    private static void RestartAll(Scene scene)
+    {
+        scene.Say("nodes 1, 2 and 3");
+        Parallel.ForEach(ThreeNodes.Ids, id => Stop(scene, id));
+        scene.Cluster.Start();
     }
 
     /// <summary>All nodes in turn become the other build, and then all in turn what they were: most of the time both are in the cluster.</summary>
