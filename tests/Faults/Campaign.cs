@@ -56,7 +56,7 @@ public sealed class Campaign
         load.Finish();
         cluster.WaitUntilAllInSync(Topic);
         Parallel.ForEach(cluster.Nodes, node => node.Stop());
-        List<Violation> violations = [.. _accusations, .. _histories.SelectMany(history => Checker.Check(history, ReplicasOf(cluster, history.Partition), ordered: _options.Acks == -1))];
+        List<Violation> violations = [.. _accusations, .. load.Commits.Violations, .. _histories.SelectMany(history => Checker.Check(history, ReplicasOf(cluster, history.Partition), ordered: _options.Acks == -1))];
         logs.Keep(cluster, Topic, violations.Select(violation => violation.Partition).Distinct());
         return new(
             Outcome.Of(faults, _histories, violations),
@@ -65,7 +65,8 @@ public sealed class Campaign
             _histories.Sum(history => history.Reads.Values.Sum(reads => reads.Count)),
             load.Failed,
             load.Restarts,
-            load.NewEpochs);
+            load.NewEpochs,
+            load.Commits.Acknowledged);
     }
 
     private List<Inflicted> InflictAll(ThreeNodes cluster, IdlePartitions idle, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)

@@ -24,6 +24,9 @@ public enum ViolationKind
     /// <summary>Two replicas hold different bytes at the end.</summary>
     ReplicasDiffer,
 
+    /// <summary>What a group committed is not committed any more, or something else is that it never committed.</summary>
+    CommitLost,
+
     /// <summary>A leader or the controller changed though nobody did anything to it.</summary>
     FalseAlarm,
 }

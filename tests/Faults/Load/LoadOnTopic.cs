@@ -1,3 +1,4 @@
+using Milena.Faults.Checking;
 using Milena.Faults.Nodes;
 using Milena.Testing;
 
@@ -16,6 +17,7 @@ internal sealed class LoadOnTopic : IDisposable
     private readonly LoadWriter[] _writers;
     private readonly LoadReader _reader;
     private readonly LoadReader _again;
+    private readonly GroupMember _member;
 
     /// <summary>Starts all, and waits until each partition took some records.</summary>
     public LoadOnTopic(LoadSettings settings)
@@ -24,12 +26,16 @@ internal sealed class LoadOnTopic : IDisposable
         _writers = [.. Enumerable.Range(0, settings.Writers).Select(_ => new LoadWriter(settings))];
         _reader = new LoadReader(settings, "the reader");
         _again = new LoadReader(settings, "the reader that looks again");
+        _member = new GroupMember(settings);
         WaitForMore();
     }
 
     public int Restarts => _writers.Sum(writer => writer.Restarts);
 
     public int NewEpochs => _writers.Sum(writer => writer.NewEpochs);
+
+    /// <summary>What a group committed; to be read when all has finished.</summary>
+    public CommitLedger Commits => _member.Ledger;
 
     public int Failed => _writers.Sum(writer => writer.Failed);
 
@@ -46,7 +52,7 @@ internal sealed class LoadOnTopic : IDisposable
 
     public void LookAgain() => _again.GoBack(RecordsSeenAgain);
 
-    /// <summary>Ends the writers, then the readers when they have seen all that was acknowledged.</summary>
+    /// <summary>Ends the writers, then the readers when they have seen all that was acknowledged, and the group when it has committed that.</summary>
     /// <exception cref="TimeoutException">A reader does not come that far.</exception>
     public void Finish()
     {
@@ -58,10 +64,15 @@ internal sealed class LoadOnTopic : IDisposable
                 () => _reader.NextOffset(history.Partition) > last && _again.NextOffset(history.Partition) > last,
                 Patience,
                 () => $"the readers see offset {last} of partition {history.Partition}, and are at {_reader.NextOffset(history.Partition)} and {_again.NextOffset(history.Partition)}");
+            Wait.Until(
+                () => _member.Committed(history.Partition) > last,
+                Patience,
+                () => $"a group commits that it has read offset {last} of partition {history.Partition}, and has committed {_member.Committed(history.Partition)}");
         }
 
         _reader.Stop();
         _again.Stop();
+        _member.Stop();
     }
 
     public void Dispose()
@@ -69,5 +80,6 @@ internal sealed class LoadOnTopic : IDisposable
         Parallel.ForEach(_writers, writer => writer.Dispose());
         _reader.Dispose();
         _again.Dispose();
+        _member.Dispose();
     }
 }

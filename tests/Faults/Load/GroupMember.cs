@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using Confluent.Kafka;
+using Milena.Faults.Checking;
+
+namespace Milena.Faults.Load;
+
+/// <summary>The only member of a group: reads all partitions, commits how far it has come again and again, and asks what is committed.</summary>
+internal sealed class GroupMember : IDisposable
+{
+    private const string Name = "the group's member";
+
+    private static readonly TimeSpan PollTime = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan CommitInterval = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(10);
+
+    private readonly LoadSettings _settings;
+    private readonly CommitLedger _ledger = new(Name);
+    private readonly ManualResetEventSlim _stop = new();
+    private readonly Thread _thread;
+    private readonly Dictionary<int, long> _uncommitted = [];
+    private readonly long[] _committed;
+    private bool _hasLooked;
+
+    public GroupMember(LoadSettings settings)
+    {
+        _settings = settings;
+        _committed = new long[settings.Histories.Count];
+        _thread = new Thread(Run) { IsBackground = true, Name = Name };
+        _thread.Start();
+    }
+
+    /// <summary>To be read when it has stopped.</summary>
+    public CommitLedger Ledger => _ledger;
+
+    /// <summary>What was last committed of a partition, and found to be so.</summary>
+    public long Committed(int partition) => Volatile.Read(ref _committed[partition]);
+
+    public void Stop()
+    {
+        _stop.Set();
+        _thread.Join();
+    }
+
+    public void Dispose()
+    {
+        Stop();
+        _stop.Dispose();
+    }
+
+    private void Run()
+    {
+        using var consumer = Build();
+        consumer.Subscribe(_settings.Topic);
+        var sinceCommit = Stopwatch.StartNew();
+        while (!_stop.IsSet)
+        {
+            ReadOne(consumer);
+            if (sinceCommit.Elapsed < CommitInterval)
+            {
+                continue;
+            }
+
+            if (_uncommitted.Count > 0)
+            {
+                Commit(consumer);
+                Look(consumer);
+            }
+            else if (!_hasLooked)
+            {
+                Look(consumer);
+            }
+
+            sinceCommit.Restart();
+        }
+
+        consumer.Close();
+    }
+
+    private void ReadOne(IConsumer<Ignore, byte[]> consumer)
+    {
+        if (consumer.Consume(PollTime) is { Message: not null } read)
+        {
+            var partition = read.Partition.Value;
+            _settings.Histories[partition].Read(Name, new(read.Offset.Value, Value.From(read.Message.Value), _settings.Clock.Elapsed));
+            _uncommitted[partition] = read.Offset.Value + 1;
+        }
+    }
+
+    private void Commit(IConsumer<Ignore, byte[]> consumer)
+    {
+        var offsets = _uncommitted.Select(one => new TopicPartitionOffset(_settings.Topic, one.Key, one.Value)).ToList();
+        _uncommitted.Clear();
+        try
+        {
+            consumer.Commit(offsets);
+            offsets.ForEach(one => _ledger.Acknowledge(one.Partition.Value, one.Offset.Value));
+        }
+        catch (TopicPartitionOffsetException e)
+        {
+            foreach (var one in e.Results)
+            {
+                Settle(one.Partition.Value, one.Offset.Value, one.Error);
+            }
+        }
+        catch (KafkaException e)
+        {
+            offsets.ForEach(one => Settle(one.Partition.Value, one.Offset.Value, e.Error));
+        }
+    }
+
+    private void Settle(int partition, long offset, Error error)
+    {
+        if (error.IsError)
+        {
+            _ledger.Fail(partition, offset);
+            _uncommitted[partition] = offset;
+        }
+        else
+        {
+            _ledger.Acknowledge(partition, offset);
+        }
+    }
+
+    private void Look(IConsumer<Ignore, byte[]> consumer)
+    {
+        _hasLooked = false;
+        try
+        {
+            var all = _settings.Histories.Select(history => new TopicPartition(_settings.Topic, history.Partition));
+            foreach (var one in consumer.Committed(all, AnswerPatience))
+            {
+                _ledger.See(one.Partition.Value, one.Offset.IsSpecial ? null : one.Offset.Value, _settings.Clock.Elapsed);
+                Volatile.Write(ref _committed[one.Partition.Value], one.Offset.Value);
+            }
+
+            _hasLooked = true;
+        }
+        catch (KafkaException)
+        {
+            // No coordinator answers while its node is harmed. It is asked again.
+        }
+    }
+
+    private IConsumer<Ignore, byte[]> Build() => new ConsumerBuilder<Ignore, byte[]>(new ConsumerConfig
+    {
+        BootstrapServers = _settings.Bootstrap,
+        ClientId = Name,
+        GroupId = "members",
+        EnableAutoCommit = false,
+        AutoOffsetReset = AutoOffsetReset.Earliest,
+        SocketTimeoutMs = 6000,
+        RetryBackoffMs = 50,
+        FetchWaitMaxMs = 100,
+    })
+        .SetErrorHandler((_, _) => { })
+        .SetLogHandler((_, _) => { })
+        .Build();
+}
