@@ -76,6 +76,22 @@ public sealed class Meeting
     }
 
     [Fact]
+    public async Task Two_of_three_nodes_that_were_all_stopped_go_on_without_the_third()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2), cluster.StartAsync(3));
+        Assert.Equal(ErrorCode.None, cluster.CreateTopic(askedAt: 1, "kept", copies: 3).ErrorCode);
+        await Task.WhenAll(cluster.StopAsync(1), cluster.StopAsync(2), cluster.StopAsync(3));
+        // Nobody answers at the address of the third, however often it is asked who it is.
+        await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2));
+        Assert.Equal([1, 2], cluster.BrokersSeenBy(1));
+        await cluster.UntilAsync(
+            () => cluster.Describe(2, "kept") is { LeaderId: 1 or 2 } led && cluster.Produce(led.LeaderId, "kept") == ErrorCode.None, "one of the two takes records");
+        await cluster.StartAsync(3);
+        await cluster.UntilAsync(() => cluster.Describe(3, "kept") is { LeaderId: > 0, IsrNodes.Count: 3 }, "all three are in sync");
+    }
+
+    [Fact]
     public async Task A_node_that_stops_in_order_hands_its_leaders_over_first()
     {
         await using var cluster = new InProcessCluster(1, 2, 3);

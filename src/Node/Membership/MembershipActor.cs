@@ -138,12 +138,14 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     /// <summary>The leader of a quorum whose nodes were all started anew makes the Akka cluster, unless one of them has one already.</summary>
     private void Form()
     {
-        // Asked again and again: one that was a member a moment ago may have been started anew since, and then waits for this node.
-        AskOthers();
-        if (_asked.Count == 0)
+        // When all that were asked have answered, or have had their time to: who is dead needs longer for that than it takes until they are asked again.
+        if (_askedOnce && _asked.Count == 0)
         {
             Join(_heard.FirstOrDefault(one => one.Value.IsMember).Key ?? _cluster.SelfAddress);
         }
+
+        // Asked again and again: one that was a member a moment ago may have been started anew since, and then waits for this node.
+        AskOthers();
     }
 
     private void Follow(int? leaderId)
