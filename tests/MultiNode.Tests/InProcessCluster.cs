@@ -63,11 +63,15 @@ public sealed class InProcessCluster : IAsyncDisposable
     /// <summary>The brokers that a node knows of and that are let in.</summary>
     public IEnumerable<int> BrokersSeenBy(int id) => Ask<MetadataResponse>(id, ApiKey.Metadata, 12, new MetadataRequest { Topics = [] }).Brokers.Select(broker => broker.NodeId).Order();
 
-    public CreateTopicsResponse.CreatableTopicResult CreateTopic(int askedAt, string name, short copies) => Ask<CreateTopicsResponse>(askedAt, ApiKey.CreateTopics, 7, new CreateTopicsRequest
+    /// <summary>Asks again, as clients do, where there is no controller at the moment.</summary>
+    public CreateTopicsResponse.CreatableTopicResult CreateTopic(int askedAt, string name, short copies)
     {
-        TimeoutMs = 20_000,
-        Topics = [new() { Name = name, NumPartitions = 1, ReplicationFactor = copies }],
-    }).Topics[0];
+        var request = new CreateTopicsRequest { TimeoutMs = 20_000, Topics = [new() { Name = name, NumPartitions = 1, ReplicationFactor = copies }] };
+        CreateTopicsResponse.CreatableTopicResult? result = null;
+        Wait.Until(
+            () => (result = Ask<CreateTopicsResponse>(askedAt, ApiKey.CreateTopics, 7, request).Topics[0]).ErrorCode != ErrorCode.NotController, Patience, () => $"a controller decides on the topic {name}");
+        return result!;
+    }
 
     public MetadataResponse.MetadataResponsePartition Describe(int askedAt, string topic) =>
         Ask<MetadataResponse>(askedAt, ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }).Topics[0].Partitions[0];

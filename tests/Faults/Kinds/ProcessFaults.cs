@@ -25,6 +25,7 @@ internal static class ProcessFaults
         new("upgraded", "SIGTERM of a node, which is started again as the other of two builds", Bar.Seconds(2, 5), Needs.AnotherBuild, Upgrade),
         new("all-killed", "kill -9 of all nodes at once, which are started at once", Bar.OnlyMax(8), Needs.Nothing, KillAll),
         new("all-restarted", "SIGTERM of all nodes at once, which are started when all have ended", null, Needs.Nothing, RestartAll),
+        new("majority-restarted", "SIGTERM of all nodes at once, two of which are started when all have ended, and the third 5 to 20 s later", null, Needs.Nothing, RestartMajority),
     ];
 
     private static void KillLeader(Scene scene)
@@ -100,6 +101,17 @@ internal static class ProcessFaults
         scene.Say("nodes 1, 2 and 3");
         Parallel.ForEach(ThreeNodes.Ids, id => Stop(scene, id));
         scene.Cluster.Start();
+    }
+
+    private static void RestartMajority(Scene scene)
+    {
+        var late = scene.AnyNode();
+        var time = scene.Duration(MinPauseSeconds, MaxPauseSeconds);
+        scene.Say($"nodes 1, 2 and 3, and node {late} is late by {time.TotalSeconds} s");
+        Parallel.ForEach(ThreeNodes.Ids, id => Stop(scene, id));
+        Parallel.ForEach(scene.Others(late), scene.Cluster.Start);
+        Scene.Hold(time);
+        scene.Cluster.Start(late);
     }
 
     /// <summary>All nodes in turn become the other build, and then all in turn what they were: most of the time both are in the cluster.</summary>
