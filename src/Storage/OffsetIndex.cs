@@ -43,6 +43,19 @@ internal sealed class OffsetIndex(IDisk disk, string path, long baseOffset) : ID
         return _entries.Floor(offset - baseOffset, entry) < 0 ? (baseOffset, 0) : Parse(entry);
     }
 
+    /// <summary>Where a batch begins from which one comes to <paramref name="position"/>: the last entry's that does not lie behind it, 0 where there is none.</summary>
+    public int FloorPosition(int position)
+    {
+        var (low, high) = (0, Count);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (At(middle).Position <= position) low = middle + 1;
+            else high = middle;
+        }
+        return low == 0 ? 0 : At(low - 1).Position;
+    }
+
     /// <summary>Drops the entries of <paramref name="offset"/> and above.</summary>
     public void TruncateTo(long offset)
     {

@@ -52,6 +52,7 @@ internal sealed class ProducerRebuild(LogEnvironment environment, string folder,
             if (ProducerSnapshot.TryRead(environment.Disk.ReadAll(path)) is { } restored)
             {
                 producers.Restore(restored, snapshots[i]);
+                EarlierBatches.Recall(producers, segments, snapshots[i], environment.NowMs);
                 return;
             }
             StorageEvents.Unreadable(environment.Logger, path);

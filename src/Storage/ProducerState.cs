@@ -57,6 +57,15 @@ internal sealed class ProducerState(long producerId)
         _count++;
     }
 
+    /// <summary>Remembers what came before the only batch that is known, the oldest first.</summary>
+    public void Recall(IReadOnlyCollection<ProducerBatch> earlier)
+    {
+        if (LastBatch is not { } last) return;
+        _count = 0;
+        foreach (var batch in earlier) Add(batch);
+        Add(last);
+    }
+
     public bool TryFindDuplicate(in RecordBatchHeader header, out ProducerBatch duplicate)
     {
         duplicate = default;

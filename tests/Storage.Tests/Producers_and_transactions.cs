@@ -26,6 +26,69 @@ public sealed class Producers_and_transactions
     }
 
     [Theory]
+    [InlineData(1 << 20)]
+    // Each batch in a segment of its own, and a snapshot with each.
+    [InlineData(100)]
+    public void They_are_remembered_by_a_log_that_is_opened_anew(int segmentBytes)
+    {
+        _fixture.Settings = new LogSettings { SegmentBytes = segmentBytes };
+        _fixture.Reopen();
+        for (var i = 0; i < 8; i++)
+        {
+            Append(sequence: i);
+            _fixture.Append(Batches.Idempotent(2, 0, i));
+            _fixture.Append(Batches.Plain());
+        }
+
+        _fixture.Reopen();
+        for (var i = 3; i < 8; i++)
+        {
+            var again = Append(sequence: i);
+            Assert.Equal((true, 3L * i), (again.IsDuplicate, again.BaseOffset));
+            Assert.True(_fixture.Append(Batches.Idempotent(2, 0, i)).IsDuplicate);
+        }
+
+        Assert.Equal(ErrorCode.OutOfOrderSequenceNumber, Append(sequence: 2).Error);
+        Assert.Equal((ErrorCode.None, false), (Append(sequence: 8).Error, _fixture.Log.LogEndOffset == 24));
+    }
+
+    [Fact]
+    public void They_are_remembered_by_a_log_that_was_cut()
+    {
+        for (var i = 0; i < 8; i++) Append(sequence: i);
+        _fixture.Reopen();
+        Append(sequence: 8);
+        Append(sequence: 9);
+        Assert.True(_fixture.Log.TruncateTo(9));
+        for (var i = 4; i < 9; i++) Assert.True(Append(sequence: i).IsDuplicate);
+        Assert.Equal(ErrorCode.OutOfOrderSequenceNumber, Append(sequence: 3).Error);
+        Assert.Equal((ErrorCode.None, false), (Append(sequence: 9).Error, Append(sequence: 10).IsDuplicate));
+    }
+
+    [Fact]
+    public void Those_of_an_earlier_epoch_are_forgotten_by_a_log_that_is_opened_anew_too()
+    {
+        Append(sequence: 0, epoch: 3);
+        Append(sequence: 1, epoch: 3);
+        Append(sequence: 0, epoch: 4);
+        Append(sequence: 1, epoch: 4);
+        _fixture.Reopen();
+        Assert.True(Append(sequence: 0, epoch: 4).IsDuplicate);
+        Assert.Equal(ErrorCode.InvalidProducerEpoch, Append(sequence: 1, epoch: 3).Error);
+    }
+
+    [Fact]
+    public void Of_a_producer_that_was_silent_for_long_the_last_batch_is_remembered()
+    {
+        Append(sequence: 0);
+        Append(sequence: 1);
+        _fixture.Time.Advance(TimeSpan.FromMinutes(20));
+        _fixture.Reopen();
+        Assert.True(Append(sequence: 1).IsDuplicate);
+        Assert.Equal(ErrorCode.OutOfOrderSequenceNumber, Append(sequence: 0).Error);
+    }
+
+    [Theory]
     [InlineData(2, 0)]
     [InlineData(0, 0)]
     [InlineData(1, 1)]
