@@ -1,3 +1,5 @@
+using Akka.Actor;
+using Akka.Cluster;
 using Milena.Model;
 using Milena.Node.Configuration;
 
@@ -51,7 +53,7 @@ public sealed class Meeting
         await using var cluster = new InProcessCluster(1, 2, 3);
         await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2), cluster.StartAsync(3));
         var downed = cluster[3];
-        Akka.Cluster.Cluster.Get(cluster[1].System).Down(Akka.Cluster.Cluster.Get(downed.System).SelfAddress);
+        Cluster.Get(cluster[1].System).Down(Cluster.Get(downed.System).SelfAddress);
         var end = await downed.Ended.WaitAsync(InProcessCluster.Patience);
         Assert.True(end.StartAgain, end.Reason);
         await cluster.StopAsync(3);
@@ -89,6 +91,26 @@ public sealed class Meeting
             () => cluster.Describe(2, "kept") is { LeaderId: 1 or 2 } led && cluster.Produce(led.LeaderId, "kept") == ErrorCode.None, "one of the two takes records");
         await cluster.StartAsync(3);
         await cluster.UntilAsync(() => cluster.Describe(3, "kept") is { LeaderId: > 0, IsrNodes.Count: 3 }, "all three are in sync");
+    }
+
+    [Fact]
+    public async Task A_node_whose_part_of_the_shared_state_is_mute_keeps_no_other_from_its_replicas()
+    {
+        await using var cluster = new InProcessCluster(1, 2, 3);
+        await Task.WhenAll(cluster.StartAsync(1), cluster.StartAsync(2), cluster.StartAsync(3));
+        Assert.Equal(ErrorCode.None, cluster.CreateTopic(askedAt: 1, "kept", copies: 3).ErrorCode);
+        await cluster.UntilAsync(() => cluster.Describe(1, "kept") is { LeaderId: > 0, IsrNodes.Count: 3 }, "all copies are in sync");
+        // The oldest member runs the coordinator of the shards, which asks the others to keep what it decides.
+        var oldest = Cluster.Get(cluster[1].System).State.Members.Order(Member.AgeOrdering).First();
+        var others = new[] { 1, 2, 3 }.Where(id => cluster.ClusterPortOf(id) != oldest.Address.Port).ToList();
+        var (mute, restarted) = (others[0], others[1]);
+        // It answers nobody whom it does not know.
+        var forgets = new ClusterEvent.MemberRemoved(oldest.Copy(MemberStatus.Down).Copy(MemberStatus.Removed), MemberStatus.Down);
+        cluster[mute].System.ActorSelection("/system/sharding/replicator").Tell(forgets);
+        await cluster.StopAsync(restarted);
+        await cluster.UntilAsync(() => cluster.Describe(mute, "kept").IsrNodes.Count == 2, "the stopped one is out of sync");
+        await cluster.StartAsync(restarted);
+        await cluster.UntilAsync(() => cluster.Describe(restarted, "kept").IsrNodes.Count == 3, "it has its replica again");
     }
 
     [Fact]
