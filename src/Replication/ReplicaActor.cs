@@ -27,17 +27,25 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
     /// <param name="TimeoutMs">How long an append with acks=-1 may wait to be committed.</param>
     /// <param name="LeaderEpoch">The only epoch in which it is to be appended: what it rests on may not hold in a later one. Any for clients.</param>
     public sealed record Append(
-        Memory<byte> Batch, short Acks, AppendCompletion Reply, int TimeoutMs = Append.DefaultTimeoutMs, int LeaderEpoch = Append.AnyEpoch) : INoSerializationVerificationNeeded
+        Memory<byte> Batch, short Acks, AppendCompletion Reply, int TimeoutMs = Append.DefaultTimeoutMs, int LeaderEpoch = Append.AnyEpoch) : INoSerializationVerificationNeeded, IAwaited
     {
         public const int DefaultTimeoutMs = 30_000;
         public const int AnyEpoch = -1;
+
+        public void Undelivered() => Reply.Complete(AppendOutcome.Failed(ErrorCode.NotLeaderOrFollower));
     }
 
     /// <summary>Answers with the log end offset when every append told before it is in the log.</summary>
-    public sealed record Barrier(TaskCompletionSource<long> Reply) : INoSerializationVerificationNeeded;
+    public sealed record Barrier(TaskCompletionSource<long> Reply) : INoSerializationVerificationNeeded, IAwaited
+    {
+        public void Undelivered() => Reply.TrySetException(new InvalidOperationException("The replica has ended."));
+    }
 
     /// <summary>Delete the records below an offset, -1 for all below the high watermark (DeleteRecords).</summary>
-    public sealed record MoveLogStart(long Offset, TaskCompletionSource<(ErrorCode Error, long LogStartOffset)> Reply) : INoSerializationVerificationNeeded;
+    public sealed record MoveLogStart(long Offset, TaskCompletionSource<(ErrorCode Error, long LogStartOffset)> Reply) : INoSerializationVerificationNeeded, IAwaited
+    {
+        public void Undelivered() => Reply.TrySetResult((ErrorCode.NotLeaderOrFollower, -1));
+    }
 
     /// <summary>Drop the segments that retention no longer keeps.</summary>
     public sealed record ApplyRetention : INoSerializationVerificationNeeded

@@ -54,6 +54,7 @@ public sealed class ReplicaManager : ReceiveActor, IWithTimers
         (_host, _region) = (host, region);
         _beginnings = new ReplicaBeginnings(MostBeginning, BeginningPatience, host.Time);
         host.Directory.LeadershipChanged += TellRole;
+        Context.ActorOf(DeadLetterAnswers.Props(), "dead-letter-answers");
         Receive<RoleChanged>(OnRoleChanged);
         Receive<Changed>(changed => OnChanged(changed.Change));
         ReceiveAsync<CheckpointDue>(_ => Task.Run(_host.WriteCheckpoints));

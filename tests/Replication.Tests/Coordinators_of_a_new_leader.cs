@@ -2,6 +2,7 @@ using Akka.Actor;
 using Milena.Coordinators.Runtime;
 using Milena.Model;
 using Milena.Protocol;
+using Milena.Testing;
 
 namespace Milena.Replication.Tests;
 
@@ -11,6 +12,8 @@ public sealed class Coordinators_of_a_new_leader : IAsyncDisposable
     private static readonly TopicPartition Orders = new(TestCluster.Topic, 0);
     private readonly ActorSystem _system = ActorSystem.Create("coordinators");
     private readonly CoordinatorDirectory _directory = new();
+    private readonly ManualResetEventSlim _handled = new(initialState: true);
+    private readonly TaskCompletionSource _handling = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _replayed;
 
     [Fact]
@@ -43,10 +46,29 @@ public sealed class Coordinators_of_a_new_leader : IAsyncDisposable
         Assert.Equal((ErrorCode.CoordinatorLoadInProgress, 0), ((await AskAsync()).Error, _replayed));
     }
 
+    [Fact]
+    public async Task Who_asks_while_a_coordinator_ends_is_told_that_it_is_none()
+    {
+        await using var cluster = TestCluster.Start();
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        _system.ActorOf(DeadLetterAnswers.Props());
+        var actor = Run(cluster.Nodes[1], leaderEpoch: 0);
+        await TestCluster.UntilAsync("the coordinator answers", async () => (await AskAsync()).Error == ErrorCode.None);
+        _handled.Reset();
+        var first = AskAsync();
+        var second = AskAsync();
+        await _handling.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        _system.Stop(actor);
+        _handled.Set();
+        Assert.Equal(ErrorCode.None, (await first.WaitAsync(TimeSpan.FromSeconds(20))).Error);
+        Assert.Equal(ErrorCode.NotCoordinator, (await second.WaitAsync(TimeSpan.FromSeconds(20))).Error);
+    }
+
     public async ValueTask DisposeAsync() => await _system.Terminate();
 
-    private void Run(TestNode node) => _system.ActorOf(CoordinatorActor.Props(
-        new CoordinatorActor.Kind(TestCluster.Topic, () => new Echo(this), CompressionCodec.None, TimeProvider.System), node.Find(Orders)!, leaderEpoch: 1, _directory));
+    private IActorRef Run(TestNode node, int leaderEpoch = 1) => _system.ActorOf(CoordinatorActor.Props(
+        new CoordinatorActor.Kind(TestCluster.Topic, () => new Echo(this), CompressionCodec.None, TimeProvider.System), node.Find(Orders)!, leaderEpoch, _directory));
 
     private async Task<CoordinatorAnswer> AskAsync()
     {
@@ -54,7 +76,7 @@ public sealed class Coordinators_of_a_new_leader : IAsyncDisposable
         return await _directory.AskAsync(Orders, new HeartbeatRequest(), 4, "client", "host");
     }
 
-    /// <summary>Answers every request at once, and counts what it is replayed.</summary>
+    /// <summary>Answers every request, at once unless the test holds it up, and counts what it is replayed.</summary>
     private sealed class Echo(Coordinators_of_a_new_leader test) : ICoordinator
     {
         public void Replay(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? value, DateTimeOffset recordTime) => Interlocked.Increment(ref test._replayed);
@@ -63,7 +85,16 @@ public sealed class Coordinators_of_a_new_leader : IAsyncDisposable
         {
         }
 
-        public void Handle(in CoordinatorRequest request, DateTimeOffset now, CoordinatorEffects effects) => effects.Reply(request.ReplyTo, new HeartbeatResponse());
+        public void Handle(in CoordinatorRequest request, DateTimeOffset now, CoordinatorEffects effects)
+        {
+            if (!test._handled.IsSet)
+            {
+                test._handling.TrySetResult();
+                test._handled.Wait();
+            }
+
+            effects.Reply(request.ReplyTo, new HeartbeatResponse());
+        }
 
         public void TimerFired(TimerName timer, DateTimeOffset now, CoordinatorEffects effects)
         {

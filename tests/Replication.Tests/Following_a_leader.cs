@@ -239,6 +239,10 @@ public sealed class Following_a_leader
         var replica = cluster.Nodes[3].Find(Orders)!;
         cluster.Controller.Reassign(Orders, [1, 2]);
         await replica.Ended;
+        var late = AppendCompletion.Rent();
+        var outcome = late.Task;
+        replica.Actor.Tell(new ReplicaActor.Append(Batches.Plain(), -1, late), ActorRefs.NoSender);
+        Assert.Equal(ErrorCode.NotLeaderOrFollower, (await outcome).Error);
         await TestCluster.UntilAsync("its folder is gone", () => cluster.Nodes[3].Host.LogDirectories.Holding(Orders) is null);
         Assert.Null(cluster.Nodes[3].Find(Orders));
         await cluster.AppendAsync(Orders, Batches.Plain());

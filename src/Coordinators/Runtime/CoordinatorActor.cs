@@ -15,7 +15,10 @@ namespace Milena.Coordinators.Runtime;
 public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 {
     /// <summary>One request; answered exactly once through its <see cref="CoordinatorReply"/>.</summary>
-    public sealed record Serve(CoordinatorRequest Request) : INoSerializationVerificationNeeded;
+    public sealed record Serve(CoordinatorRequest Request) : INoSerializationVerificationNeeded, IAwaited
+    {
+        public void Undelivered() => ((CoordinatorReply)Request.ReplyTo).Fail(ErrorCode.NotCoordinator);
+    }
 
     /// <summary>Something that happens to the state and asks for no answer, such as the deletion of topics.</summary>
     public sealed record Apply(Action<ICoordinator, DateTimeOffset, CoordinatorEffects> Change) : INoSerializationVerificationNeeded;
