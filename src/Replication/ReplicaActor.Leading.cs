@@ -50,7 +50,11 @@ public sealed partial class ReplicaActor
 
         _replica.LedWith(_leader.Followers);
         MoveHighWatermark();
-        MayLackFromNowOn();
+        if (log.ProducerCount > 0)
+        {
+            MayLackFromNowOn();
+        }
+
         _replica.Leadership = new Leadership(_id.BrokerId, registration.LeaderEpoch, IsLeader: true, IsOffline: false);
         _host.Directory.Add(_replica);
     }
