@@ -57,9 +57,9 @@ public sealed class Coordinators_of_a_new_leader : IAsyncDisposable
         await TestCluster.UntilAsync("the coordinator answers", async () => (await AskAsync()).Error == ErrorCode.None);
         _handled.Reset();
         var first = AskAsync();
-        var second = AskAsync();
         await _handling.Task.WaitAsync(TimeSpan.FromSeconds(20));
-        _system.Stop(actor);
+        actor.Tell(PoisonPill.Instance);
+        var second = AskAsync();
         _handled.Set();
         Assert.Equal(ErrorCode.None, (await first.WaitAsync(TimeSpan.FromSeconds(20))).Error);
         Assert.Equal(ErrorCode.NotCoordinator, (await second.WaitAsync(TimeSpan.FromSeconds(20))).Error);
