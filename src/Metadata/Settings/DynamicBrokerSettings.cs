@@ -29,7 +29,7 @@ public static class DynamicBrokerSettings
     public static bool IsOfOneBroker(string name) => name is CordonedLogDirs.Setting or OwnBrokerSettings.Decommission;
 
     /// <summary>Whether it is one answer for the whole cluster, and cannot be set for a single broker.</summary>
-    public static bool IsOfAllBrokers(string name) => name is OwnBrokerSettings.BalancerEnable or OwnBrokerSettings.PartitionsInFlight or OwnBrokerSettings.SettleMs;
+    public static bool IsOfAllBrokers(string name) => name is OwnBrokerSettings.BalancerEnable or OwnBrokerSettings.PartitionsInFlight or OwnBrokerSettings.SettleMs or OwnBrokerSettings.LeaderReturnMs;
 
     /// <summary>Any setting of a broker, be it in its configuration or only set while it runs.</summary>
     public static SettingDefinition? Find(string name) => SettingTable.Broker.Find(name) ?? Only.GetValueOrDefault(name);

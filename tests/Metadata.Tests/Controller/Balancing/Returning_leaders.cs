@@ -8,9 +8,9 @@ public sealed class Returning_leaders
 {
     private const int Preferred = 8;
 
-    private readonly BalancedCluster _cluster = BalancedCluster.Of(3);
+    private readonly BalancedCluster _cluster;
 
-    public Returning_leaders() => Assert.Equal(0, _cluster.ReturnLeaders());
+    public Returning_leaders() => _cluster = Of(partitions: 12);
 
     [Fact]
     public void A_broker_that_is_in_sync_everywhere_gets_its_leaders_back_at_once()
@@ -111,6 +111,24 @@ public sealed class Returning_leaders
         Come(1);
         Assert.Equal(0, _cluster.ReturnLeaders());
         Assert.Equal(Preferred, _cluster.ReturnLeaders());
+    }
+
+    [Fact]
+    public void More_leaders_than_may_change_at_once_come_back_one_round_after_the_other()
+    {
+        var large = Of(partitions: 900);
+        large.Kill(1);
+        Assert.Equal(0, large.ReturnLeaders());
+        large.Return(1);
+        large.Synchronize();
+        Assert.Equal([0, 500, 100, 0], Enumerable.Range(0, 4).Select(_ => large.ReturnLeaders()));
+    }
+
+    private static BalancedCluster Of(int partitions)
+    {
+        var cluster = BalancedCluster.Of(3, partitions: partitions);
+        Assert.Equal(0, cluster.ReturnLeaders());
+        return cluster;
     }
 
     private void Leave(int broker)

@@ -18,6 +18,9 @@ public sealed class Setting_it_up
     [InlineData("", "milena.balancer.partitions.in.flight", "1", ErrorCode.None)]
     [InlineData("", "milena.balancer.partitions.in.flight", "0", ErrorCode.InvalidRequest)]
     [InlineData("", "milena.balancer.settle.ms", "9223372036854775807", ErrorCode.None)]
+    [InlineData("", "milena.leader.return.ms", "-1", ErrorCode.None)]
+    [InlineData("", "milena.leader.return.ms", "-2", ErrorCode.InvalidRequest)]
+    [InlineData("1", "milena.leader.return.ms", "0", ErrorCode.InvalidRequest)]
     [InlineData("1", "milena.broker.decommission", "TRUE", ErrorCode.None)]
     [InlineData("", "milena.broker.decommission", "true", ErrorCode.InvalidRequest)]
     [InlineData("9", "milena.broker.decommission", "true", ErrorCode.BrokerIdNotRegistered)]
@@ -37,6 +40,10 @@ public sealed class Setting_it_up
         Assert.Equal([2], BalancerSettings.Leaving(Set("2", "milena.broker.decommission", "True").Image));
         Assert.Empty(BalancerSettings.Leaving(Set("2", "milena.broker.decommission", "false").Image));
     }
+
+    [Fact]
+    public void Each_is_of_one_broker_or_of_all_and_never_of_both() =>
+        Assert.All(OwnBrokerSettings.All, setting => Assert.NotEqual(DynamicBrokerSettings.IsOfOneBroker(setting.Name), DynamicBrokerSettings.IsOfAllBrokers(setting.Name)));
 
     [Fact]
     public void No_configuration_file_has_them_since_nodes_could_differ() =>
