@@ -15,8 +15,7 @@ internal sealed class GroupMember : IDisposable
 
     private readonly LoadSettings _settings;
     private readonly CommitLedger _ledger = new(Name);
-    private readonly ManualResetEventSlim _stop = new();
-    private readonly Thread _thread;
+    private readonly LoadThread _thread;
     private readonly Dictionary<int, long> _uncommitted = [];
     private readonly long[] _committed;
     private bool _hasLooked;
@@ -25,7 +24,7 @@ internal sealed class GroupMember : IDisposable
     {
         _settings = settings;
         _committed = new long[settings.Histories.Count];
-        _thread = new Thread(Run) { IsBackground = true, Name = Name };
+        _thread = new LoadThread(Name, Run);
         _thread.Start();
     }
 
@@ -35,24 +34,16 @@ internal sealed class GroupMember : IDisposable
     /// <summary>What was last committed of a partition, and found to be so.</summary>
     public long Committed(int partition) => Volatile.Read(ref _committed[partition]);
 
-    public void Stop()
-    {
-        _stop.Set();
-        _thread.Join();
-    }
+    public void Stop() => _thread.Stop();
 
-    public void Dispose()
-    {
-        Stop();
-        _stop.Dispose();
-    }
+    public void Dispose() => _thread.Dispose();
 
     private void Run()
     {
         using var consumer = Build();
         consumer.Subscribe(_settings.Topic);
         var sinceCommit = Stopwatch.StartNew();
-        while (!_stop.IsSet)
+        while (!_thread.IsStopping)
         {
             ReadOne(consumer);
             if (sinceCommit.Elapsed < CommitInterval)

@@ -10,8 +10,7 @@ internal sealed class LoadReader : IDisposable
 
     private readonly LoadSettings _settings;
     private readonly string _name;
-    private readonly ManualResetEventSlim _stop = new();
-    private readonly Thread _thread;
+    private readonly LoadThread _thread;
     private readonly long[] _next;
     private long _goBack;
 
@@ -19,7 +18,7 @@ internal sealed class LoadReader : IDisposable
     {
         (_settings, _name) = (settings, name);
         _next = new long[settings.Histories.Count];
-        _thread = new Thread(Run) { IsBackground = true, Name = name };
+        _thread = new LoadThread(name, Run);
         _thread.Start();
     }
 
@@ -29,23 +28,15 @@ internal sealed class LoadReader : IDisposable
     /// <summary>Goes back by so many records in each partition, to see whether they are still the same.</summary>
     public void GoBack(long records) => Volatile.Write(ref _goBack, records);
 
-    public void Stop()
-    {
-        _stop.Set();
-        _thread.Join();
-    }
+    public void Stop() => _thread.Stop();
 
-    public void Dispose()
-    {
-        Stop();
-        _stop.Dispose();
-    }
+    public void Dispose() => _thread.Dispose();
 
     private void Run()
     {
         using var consumer = Build();
         consumer.Assign(_settings.Histories.Select(history => new TopicPartitionOffset(_settings.Topic, history.Partition, 0)));
-        while (!_stop.IsSet)
+        while (!_thread.IsStopping)
         {
             if (Interlocked.Exchange(ref _goBack, 0) is var back and > 0)
             {

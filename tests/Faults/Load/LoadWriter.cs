@@ -19,8 +19,7 @@ internal sealed class LoadWriter : IDisposable
     private static int _lastWriter;
 
     private readonly LoadSettings _settings;
-    private readonly ManualResetEventSlim _stop = new();
-    private readonly Thread _thread;
+    private readonly LoadThread _thread;
     private Error? _fatal;
     private int _restarts;
     private int _failed;
@@ -29,7 +28,7 @@ internal sealed class LoadWriter : IDisposable
     public LoadWriter(LoadSettings settings)
     {
         _settings = settings;
-        _thread = new Thread(Run) { IsBackground = true, Name = "writer" };
+        _thread = new LoadThread("writer", Run);
         _thread.Start();
     }
 
@@ -43,21 +42,13 @@ internal sealed class LoadWriter : IDisposable
     public int NewEpochs => _newEpochs;
 
     /// <summary>Writes no more, and waits for the answers to what was written.</summary>
-    public void Stop()
-    {
-        _stop.Set();
-        _thread.Join();
-    }
+    public void Stop() => _thread.Stop();
 
-    public void Dispose()
-    {
-        Stop();
-        _stop.Dispose();
-    }
+    public void Dispose() => _thread.Dispose();
 
     private void Run()
     {
-        while (!_stop.IsSet)
+        while (!_thread.IsStopping)
         {
             _fatal = null;
             using var producer = Build();
@@ -79,7 +70,7 @@ internal sealed class LoadWriter : IDisposable
         var interval = TimeSpan.FromSeconds(partitions * _settings.Writers / _settings.Rate);
         var next = new long[partitions];
         var clock = Stopwatch.StartNew();
-        for (var round = 0; !_stop.IsSet && _fatal is null; round++)
+        for (var round = 0; !_thread.IsStopping && _fatal is null; round++)
         {
             for (var partition = 0; partition < partitions; partition++)
             {
@@ -88,7 +79,7 @@ internal sealed class LoadWriter : IDisposable
 
             // After a long wait for the machine it does not catch up: silence is measured, not throughput.
             var due = interval * (round + 1) - clock.Elapsed;
-            _stop.Wait(due > TimeSpan.Zero ? due : TimeSpan.Zero);
+            _thread.Pause(due > TimeSpan.Zero ? due : TimeSpan.Zero);
         }
     }
 
