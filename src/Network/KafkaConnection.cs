@@ -26,6 +26,7 @@ internal sealed class KafkaConnection : IDisposable
     private readonly RequestReader _requests;
     private readonly Channel<PendingResponse> _responses;
     private readonly CancellationTokenSource _closed = new();
+    private readonly ResponseWriter _writer;
     private long _lastActivity;
     private int _inFlight;
 
@@ -43,12 +44,19 @@ internal sealed class KafkaConnection : IDisposable
         _client = new ClientConnection(id, listenerName, socket.RemoteAddress, _closed.Token);
         _connectionBudget = new ByteBudget(settings.MaxInFlightBytesPerConnection);
         _requests = new RequestReader(_socket, NoteActivity);
+        _writer = new ResponseWriter(_socket, _client, _log);
         _responses = Channel.CreateBounded<PendingResponse>(new BoundedChannelOptions(settings.MaxInFlightRequests) { SingleReader = true, SingleWriter = true });
         NoteActivity();
     }
 
     /// <summary>How long nothing was asked and nothing was being answered.</summary>
     public TimeSpan Idle => Volatile.Read(ref _inFlight) > 0 ? TimeSpan.Zero : _time.GetElapsedTime(Interlocked.Read(ref _lastActivity));
+
+    /// <summary>Requests that were started and not answered yet.</summary>
+    public int Unanswered => Volatile.Read(ref _inFlight);
+
+    /// <summary>Of the first of them: all behind it wait for its answer.</summary>
+    public ApiKey OldestApiKey => _writer.AwaitedApiKey;
 
     public void Abort(string reason)
     {
@@ -59,7 +67,7 @@ internal sealed class KafkaConnection : IDisposable
     /// <summary>Runs until either side closes; returns when every started request is answered or given up.</summary>
     public async Task RunAsync()
     {
-        var writing = new ResponseWriter(_socket, _client, _log).RunAsync(_responses.Reader, Finished);
+        var writing = _writer.RunAsync(_responses.Reader, Finished);
         try
         {
             if (await ReadRequestsAsync() is { } reason)

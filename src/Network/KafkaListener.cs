@@ -17,6 +17,9 @@ public sealed class KafkaListener : IAsyncDisposable
     /// <summary>How long to let connections end when the system has no room for another one.</summary>
     private static readonly TimeSpan AcceptRetryInterval = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How long the last requests may take when the node stops: their clients are gone by then, and a request that nothing answers must not keep it.</summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+
     private readonly string _name;
     private readonly IRequestDispatcher _dispatcher;
     private readonly NetworkSettings _settings;
@@ -83,7 +86,7 @@ public sealed class KafkaListener : IAsyncDisposable
     /// <summary>Begins to take connections. Those that came since the address was bound wait in the system's queue, and are not told half a truth.</summary>
     public void Open() => _accepting = AcceptAsync();
 
-    /// <summary>Stops taking connections, closes those there are, and returns when the last request is done with.</summary>
+    /// <summary>Stops taking connections, closes those there are, and returns when the last request is done with; or, after a while, logs which are not.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
@@ -95,8 +98,23 @@ public sealed class KafkaListener : IAsyncDisposable
             connection.Abort("the node is shutting down");
         }
 
-        await Task.WhenAll(_connections.Values.Select(one => one.Running));
+        await EndAsync();
         _stopping.Dispose();
+    }
+
+    private async Task EndAsync()
+    {
+        try
+        {
+            await Task.WhenAll(_connections.Values.Select(one => one.Running)).WaitAsync(StopPatience, _time);
+        }
+        catch (TimeoutException)
+        {
+            foreach (var (id, (connection, _)) in _connections)
+            {
+                NetworkLog.Unanswered(_log, connection.Unanswered, id, StopPatience, connection.OldestApiKey);
+            }
+        }
     }
 
     private async Task AcceptAsync()

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Milena.Protocol;
 
 namespace Milena.Network;
 
@@ -21,6 +22,9 @@ internal static partial class NetworkLog
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A request of API key {ApiKey}, version {ApiVersion}, failed; its connection is closed")]
     public static partial void HandlerFailed(ILogger log, Exception e, short apiKey, short apiVersion);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The node stops without the answers to {Count} requests of connection {Connection}, for which it waited for {Patience}; the first of them is {Api}")]
+    public static partial void Unanswered(ILogger log, int count, string connection, TimeSpan patience, ApiKey api);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Connection {Connection} from {Address} failed")]
     public static partial void ConnectionFailed(ILogger log, Exception e, string connection, string address);

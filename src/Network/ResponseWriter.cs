@@ -21,6 +21,10 @@ internal sealed class ResponseWriter(ClientSocket socket, ClientConnection clien
 
     private readonly SendBuffer _buffer = new(socket);
     private bool _broken;
+    private volatile short _awaitedApiKey;
+
+    /// <summary>Of the request whose answer is waited for, or was last.</summary>
+    public ApiKey AwaitedApiKey => (ApiKey)_awaitedApiKey;
 
     /// <summary>Takes responses until the channel ends. Each one is handed to <paramref name="finished"/>, also those that could not be sent.</summary>
     public async Task RunAsync(ChannelReader<PendingResponse> responses, Action<PendingResponse> finished)
@@ -28,6 +32,7 @@ internal sealed class ResponseWriter(ClientSocket socket, ClientConnection clien
         using var buffer = _buffer;
         await foreach (var pending in responses.ReadAllAsync())
         {
+            _awaitedApiKey = pending.Context.ApiKey;
             try
             {
                 var message = await pending.Response;

@@ -1,4 +1,5 @@
 using Milena.Protocol;
+using Milena.Testing;
 
 namespace Milena.Network.Tests;
 
@@ -158,6 +159,31 @@ public sealed class Limits
         server.Dispatcher.Answer(1, new MetadataResponse());
         await stopped.WaitAsync(RawClient.Patience);
         Assert.Equal(0, server.Budget.Held);
+    }
+
+    [Fact]
+    public async Task Stopping_does_not_wait_for_ever_for_a_request_that_nothing_answers()
+    {
+        var logs = new KeptLogs();
+        var server = await Server.StartAsync(logs: logs);
+        using var client = server.Connect();
+        client.Send(ApiKey.Metadata, MetadataVersion, 1, AnyRequest);
+        await server.Dispatcher.ArrivalsAsync(1, RawClient.Patience);
+        var stopped = server.DisposeAsync().AsTask();
+        await client.ClosedAsync("the server stops");
+        using var patience = new CancellationTokenSource(RawClient.Patience);
+        while (!stopped.IsCompleted)
+        {
+            Assert.False(patience.IsCancellationRequested, "the server has not stopped");
+            // Time only counts once it is waited for.
+            server.Time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+
+        await stopped;
+        Assert.Contains(logs.Messages, message => message.Contains("1 requests", StringComparison.Ordinal) && message.EndsWith("is Metadata", StringComparison.Ordinal));
+        server.Dispatcher.Answer(1, new MetadataResponse());
+        await server.RoomAsync(0);
     }
 
     private static async Task IsServedAsync(RawClient client)
