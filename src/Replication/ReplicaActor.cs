@@ -178,6 +178,12 @@ public sealed partial class ReplicaActor : ReceivePersistentActor, IWithTimers
             GiveUpDisk();
             return;
         }
+        catch (Exception)
+        {
+            // A bug. Akka starts the actor anew, without this message: its sender would wait for ever.
+            append.Reply.Complete(AppendOutcome.Failed(ErrorCode.UnknownServerError));
+            throw;
+        }
 
         if (result.Error != ErrorCode.None)
         {
