@@ -68,7 +68,9 @@ public sealed class NodeProcess : IDisposable
         _process = process;
         if (firstLine is null)
         {
-            throw new InvalidOperationException($"milena ended before it was ready: {Output}{process.StandardError.ReadToEnd()}");
+            // Without a time limit the wait includes what is still to come of its output.
+            process.WaitForExit();
+            throw new InvalidOperationException($"milena ended before it was ready: {Output}");
         }
 
         return this;
@@ -167,17 +169,14 @@ public sealed class NodeProcess : IDisposable
             RedirectStandardError = true,
             WorkingDirectory = WorkingDirectory,
         })!;
+        // From the beginning: a node that writes more than a pipe holds before it is ready would wait for a reader, and what one says that is never ready is wanted most.
         process.ErrorDataReceived += (_, line) => Take(line.Data);
+        process.BeginErrorReadLine();
         var first = process.StandardOutput.ReadLineAsync();
         if (!first.Wait(Patience))
         {
             process.Kill();
             throw new TimeoutException($"milena printed nothing within {Patience}.");
-        }
-
-        if (first.Result is not null)
-        {
-            process.BeginErrorReadLine();
         }
 
         return (process, first.Result);
