@@ -66,6 +66,7 @@ public sealed class Campaign
             load.Failed,
             load.Restarts,
             load.NewEpochs,
+            load.Hung,
             load.Commits.Acknowledged);
     }
 

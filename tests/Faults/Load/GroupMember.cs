@@ -5,45 +5,43 @@ using Milena.Faults.Checking;
 namespace Milena.Faults.Load;
 
 /// <summary>The only member of a group: reads all partitions, commits how far it has come again and again, and asks what is committed.</summary>
-internal sealed class GroupMember : IDisposable
+internal sealed class GroupMember : LoadConsumer
 {
-    private const string Name = "the group's member";
+    private const string MemberName = "the group's member";
 
-    private static readonly TimeSpan PollTime = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan CommitInterval = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(10);
 
     private readonly LoadSettings _settings;
-    private readonly CommitLedger _ledger = new(Name);
-    private readonly LoadThread _thread;
     private readonly Dictionary<int, long> _uncommitted = [];
     private readonly long[] _committed;
     private bool _hasLooked;
 
     public GroupMember(LoadSettings settings)
+        : this(settings, new CommitLedger(MemberName))
     {
-        _settings = settings;
-        _committed = new long[settings.Histories.Count];
-        _thread = new LoadThread(Name, Run);
-        _thread.Start();
     }
 
+    private GroupMember(LoadSettings settings, CommitLedger ledger)
+        : base(MemberName) => (_settings, Ledger, _committed) = (settings, ledger, new long[settings.Histories.Count]);
+
     /// <summary>To be read when it has stopped.</summary>
-    public CommitLedger Ledger => _ledger;
+    public CommitLedger Ledger { get; }
+
+    protected override string Progress => string.Join(", ", _committed);
 
     /// <summary>What was last committed of a partition, and found to be so.</summary>
-    public long Committed(int partition) => Volatile.Read(ref _committed[partition]);
+    protected override bool HasAll(IReadOnlyList<long> last) => Enumerable.Range(0, last.Count).All(partition => Volatile.Read(ref _committed[partition]) > last[partition]);
 
-    public void Stop() => _thread.Stop();
+    /// <summary>The group gives it the partitions when the old one's session is over, and what is committed by then.</summary>
+    protected override LoadConsumer Successor() => new GroupMember(_settings, Ledger);
 
-    public void Dispose() => _thread.Dispose();
-
-    private void Run()
+    protected override void Run()
     {
-        using var consumer = Build();
+        using var consumer = Build(_settings, "members", AutoOffsetReset.Earliest);
         consumer.Subscribe(_settings.Topic);
         var sinceCommit = Stopwatch.StartNew();
-        while (!_thread.IsStopping)
+        while (!IsStopping)
         {
             ReadOne(consumer);
             if (sinceCommit.Elapsed < CommitInterval)
@@ -84,7 +82,7 @@ internal sealed class GroupMember : IDisposable
         try
         {
             consumer.Commit(offsets);
-            offsets.ForEach(one => _ledger.Acknowledge(one.Partition.Value, one.Offset.Value));
+            offsets.ForEach(one => Ledger.Acknowledge(one.Partition.Value, one.Offset.Value));
         }
         catch (TopicPartitionOffsetException e)
         {
@@ -103,12 +101,12 @@ internal sealed class GroupMember : IDisposable
     {
         if (error.IsError)
         {
-            _ledger.Fail(partition, offset);
+            Ledger.Fail(partition, offset);
             _uncommitted[partition] = offset;
         }
         else
         {
-            _ledger.Acknowledge(partition, offset);
+            Ledger.Acknowledge(partition, offset);
         }
     }
 
@@ -120,7 +118,7 @@ internal sealed class GroupMember : IDisposable
             var all = _settings.Histories.Select(history => new TopicPartition(_settings.Topic, history.Partition));
             foreach (var one in consumer.Committed(all, AnswerPatience))
             {
-                _ledger.See(one.Partition.Value, one.Offset.IsSpecial ? null : one.Offset.Value, _settings.Clock.Elapsed);
+                Ledger.See(one.Partition.Value, one.Offset.IsSpecial ? null : one.Offset.Value, _settings.Clock.Elapsed);
                 Volatile.Write(ref _committed[one.Partition.Value], one.Offset.Value);
             }
 
@@ -131,19 +129,4 @@ internal sealed class GroupMember : IDisposable
             // No coordinator answers while its node is harmed. It is asked again.
         }
     }
-
-    private IConsumer<Ignore, byte[]> Build() => new ConsumerBuilder<Ignore, byte[]>(new ConsumerConfig
-    {
-        BootstrapServers = _settings.Bootstrap,
-        ClientId = Name,
-        GroupId = "members",
-        EnableAutoCommit = false,
-        AutoOffsetReset = AutoOffsetReset.Earliest,
-        SocketTimeoutMs = 6000,
-        RetryBackoffMs = 50,
-        FetchWaitMaxMs = 100,
-    })
-        .SetErrorHandler((_, _) => { })
-        .SetLogHandler((_, _) => { })
-        .Build();
 }

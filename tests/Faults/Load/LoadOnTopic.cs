@@ -15,24 +15,28 @@ internal sealed class LoadOnTopic : IDisposable
 
     private readonly LoadSettings _settings;
     private readonly LoadWriter[] _writers;
-    private readonly LoadReader _reader;
     private readonly LoadReader _again;
     private readonly GroupMember _member;
+    private readonly List<LoadConsumer> _consumers;
 
     /// <summary>Starts all, and waits until each partition took some records.</summary>
     public LoadOnTopic(LoadSettings settings)
     {
         _settings = settings;
         _writers = [.. Enumerable.Range(0, settings.Writers).Select(_ => new LoadWriter(settings))];
-        _reader = new LoadReader(settings, "the reader");
         _again = new LoadReader(settings, "the reader that looks again");
         _member = new GroupMember(settings);
+        _consumers = [new LoadReader(settings, "the reader"), _again, _member];
+        _consumers.ForEach(consumer => consumer.Start());
         WaitForMore();
     }
 
     public int Restarts => _writers.Sum(writer => writer.Restarts);
 
     public int NewEpochs => _writers.Sum(writer => writer.NewEpochs);
+
+    /// <summary>Consumers whose clients hung, so that others had to go on.</summary>
+    public int Hung { get; private set; }
 
     /// <summary>What a group committed; to be read when all has finished.</summary>
     public CommitLedger Commits => _member.Ledger;
@@ -57,29 +61,26 @@ internal sealed class LoadOnTopic : IDisposable
     public void Finish()
     {
         Parallel.ForEach(_writers, writer => writer.Stop());
-        foreach (var history in _settings.Histories)
+        var last = _settings.Histories.Select(history => history.Acknowledged.Max(placed => placed.Offset)).ToList();
+        foreach (var consumer in _consumers.ToList())
         {
-            var last = history.Acknowledged.Max(placed => placed.Offset);
-            Wait.Until(
-                () => _reader.NextOffset(history.Partition) > last && _again.NextOffset(history.Partition) > last,
-                Patience,
-                () => $"the readers see offset {last} of partition {history.Partition}, and are at {_reader.NextOffset(history.Partition)} and {_again.NextOffset(history.Partition)}");
-            Wait.Until(
-                () => _member.Committed(history.Partition) > last,
-                Patience,
-                () => $"a group commits that it has read offset {last} of partition {history.Partition}, and has committed {_member.Committed(history.Partition)}");
+            if (consumer.Finish(last, Patience) is { } successor)
+            {
+                _settings.Say($"{consumer.Name} hangs in its client's library; another one goes on");
+                Hung++;
+                _consumers.Add(successor);
+                successor.Start();
+                if (successor.Finish(last, Patience) is not null)
+                {
+                    throw new TimeoutException($"{consumer.Name} hangs, and so does the one that went on: that is no chance.");
+                }
+            }
         }
-
-        _reader.Stop();
-        _again.Stop();
-        _member.Stop();
     }
 
     public void Dispose()
     {
         Parallel.ForEach(_writers, writer => writer.Dispose());
-        _reader.Dispose();
-        _again.Dispose();
-        _member.Dispose();
+        Parallel.ForEach(_consumers, consumer => consumer.Dispose());
     }
 }

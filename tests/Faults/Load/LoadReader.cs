@@ -4,39 +4,35 @@ using Milena.Faults.Checking;
 namespace Milena.Faults.Load;
 
 /// <summary>Reads all partitions from the beginning for as long as the campaign lasts, and keeps what it saw where.</summary>
-internal sealed class LoadReader : IDisposable
+internal sealed class LoadReader : LoadConsumer
 {
-    private static readonly TimeSpan PollTime = TimeSpan.FromMilliseconds(100);
-
     private readonly LoadSettings _settings;
-    private readonly string _name;
-    private readonly LoadThread _thread;
     private readonly long[] _next;
     private long _goBack;
 
     public LoadReader(LoadSettings settings, string name)
+        : this(settings, name, new long[settings.Histories.Count])
     {
-        (_settings, _name) = (settings, name);
-        _next = new long[settings.Histories.Count];
-        _thread = new LoadThread(name, Run);
-        _thread.Start();
     }
 
-    /// <summary>The offset behind the last record that it saw of a partition.</summary>
-    public long NextOffset(int partition) => Volatile.Read(ref _next[partition]);
+    private LoadReader(LoadSettings settings, string name, long[] from)
+        : base(name) => (_settings, _next) = (settings, from);
 
     /// <summary>Goes back by so many records in each partition, to see whether they are still the same.</summary>
     public void GoBack(long records) => Volatile.Write(ref _goBack, records);
 
-    public void Stop() => _thread.Stop();
+    protected override string Progress => string.Join(", ", _next);
 
-    public void Dispose() => _thread.Dispose();
+    protected override bool HasAll(IReadOnlyList<long> last) => Enumerable.Range(0, last.Count).All(partition => Volatile.Read(ref _next[partition]) > last[partition]);
 
-    private void Run()
+    protected override LoadConsumer Successor() => new LoadReader(_settings, Name, [.. _next]);
+
+    protected override void Run()
     {
-        using var consumer = Build();
-        consumer.Assign(_settings.Histories.Select(history => new TopicPartitionOffset(_settings.Topic, history.Partition, 0)));
-        while (!_thread.IsStopping)
+        // No record is ever deleted here, so there is no offset to be thrown back from.
+        using var consumer = Build(_settings, Name, AutoOffsetReset.Error);
+        consumer.Assign(_settings.Histories.Select(history => new TopicPartitionOffset(_settings.Topic, history.Partition, _next[history.Partition])));
+        while (!IsStopping)
         {
             if (Interlocked.Exchange(ref _goBack, 0) is var back and > 0)
             {
@@ -59,31 +55,16 @@ internal sealed class LoadReader : IDisposable
             if (consumer.Consume(PollTime) is { Message: not null } read)
             {
                 var partition = read.Partition.Value;
-                _settings.Histories[partition].Read(_name, new(read.Offset.Value, Value.From(read.Message.Value), _settings.Clock.Elapsed));
+                _settings.Histories[partition].Read(Name, new(read.Offset.Value, Value.From(read.Message.Value), _settings.Clock.Elapsed));
                 Volatile.Write(ref _next[partition], read.Offset.Value + 1);
             }
         }
         catch (ConsumeException e) when (e.Error.Code is ErrorCode.Local_AutoOffsetReset or ErrorCode.OffsetOutOfRange)
         {
-            // No record is ever deleted here, so there is no offset to be thrown back from. It stays where it was.
+            // It stays where it was.
             var partition = e.ConsumerRecord.Partition.Value;
-            _settings.Histories[partition].Refuse(_name, _settings.Clock.Elapsed, $"offset {_next[partition]}: {e.Error.Reason}");
+            _settings.Histories[partition].Refuse(Name, _settings.Clock.Elapsed, $"offset {_next[partition]}: {e.Error.Reason}");
             consumer.Seek(new(_settings.Topic, partition, _next[partition]));
         }
     }
-
-    private IConsumer<Ignore, byte[]> Build() => new ConsumerBuilder<Ignore, byte[]>(new ConsumerConfig
-    {
-        BootstrapServers = _settings.Bootstrap,
-        ClientId = _name,
-        GroupId = _name,
-        EnableAutoCommit = false,
-        AutoOffsetReset = AutoOffsetReset.Error,
-        SocketTimeoutMs = 6000,
-        RetryBackoffMs = 50,
-        FetchWaitMaxMs = 100,
-    })
-        .SetErrorHandler((_, _) => { })
-        .SetLogHandler((_, _) => { })
-        .Build();
 }

@@ -16,16 +16,20 @@ internal sealed class LoadThread : IDisposable
     /// <summary>Lets some time pass, or less when it is told to stop.</summary>
     public void Pause(TimeSpan time) => _stop.Wait(time);
 
-    /// <summary>Returns when the thread has ended.</summary>
-    public void Stop()
+    /// <summary>Tells the thread to end.</summary>
+    /// <returns>Whether it did so in time. One that did not is left to itself: it waits in the client's library, which nobody can end.</returns>
+    public bool Stop(TimeSpan patience)
     {
         _stop.Set();
-        _thread.Join();
+        return _thread.Join(patience);
     }
 
+    /// <summary>After <see cref="Stop"/>.</summary>
     public void Dispose()
     {
-        Stop();
-        _stop.Dispose();
+        if (!_thread.IsAlive)
+        {
+            _stop.Dispose();
+        }
     }
 }

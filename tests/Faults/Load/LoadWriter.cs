@@ -16,6 +16,7 @@ internal sealed class LoadWriter : IDisposable
     private const int MaxWaitingRecords = 100_000;
 
     private static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan StopPatience = FlushPatience + TimeSpan.FromSeconds(30);
     private static int _lastWriter;
 
     private readonly LoadSettings _settings;
@@ -42,9 +43,20 @@ internal sealed class LoadWriter : IDisposable
     public int NewEpochs => _newEpochs;
 
     /// <summary>Writes no more, and waits for the answers to what was written.</summary>
-    public void Stop() => _thread.Stop();
+    /// <exception cref="TimeoutException">The producer does not end.</exception>
+    public void Stop()
+    {
+        if (!_thread.Stop(StopPatience))
+        {
+            throw new TimeoutException($"A producer has not ended within {StopPatience}.");
+        }
+    }
 
-    public void Dispose() => _thread.Dispose();
+    public void Dispose()
+    {
+        _thread.Stop(StopPatience);
+        _thread.Dispose();
+    }
 
     private void Run()
     {
