@@ -45,13 +45,8 @@ internal sealed class ClientListeners : IAsyncDisposable
         IsOpen = true;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var listener in _listeners)
-        {
-            await listener.DisposeAsync();
-        }
-    }
+    /// <summary>Ends all at the same time: each may wait for its last requests.</summary>
+    public async ValueTask DisposeAsync() => await Task.WhenAll(_listeners.Select(listener => listener.DisposeAsync().AsTask()));
 
     private async Task BindAllAsync(NodeConfiguration configuration, IRequestDispatcher dispatcher, MetadataStore metadata, TimeProvider time, ILoggerFactory logs)
     {
