@@ -176,7 +176,7 @@ public sealed class NodeProcess : IDisposable
         if (!first.Wait(Patience))
         {
             process.Kill();
-            throw new TimeoutException($"milena printed nothing within {Patience}.");
+            throw new TimeoutException($"milena was not ready within {Patience}: {Output}");
         }
 
         return (process, first.Result);
