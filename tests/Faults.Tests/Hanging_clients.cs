@@ -14,6 +14,18 @@ public sealed class Hanging_clients
         using var consumer = new Scripted(at: 8);
         consumer.Start();
         Assert.Null(consumer.Finish([7], Patience, Patience));
+        Assert.False(consumer.Hangs);
+    }
+
+    [Fact]
+    public void One_that_hangs_when_it_has_all_needs_no_other_and_is_counted()
+    {
+        using var letGo = new ManualResetEventSlim();
+        using var consumer = new Scripted(at: 8, letGo);
+        consumer.Start();
+        Assert.Null(consumer.Finish([7], Patience, Soon));
+        Assert.True(consumer.Hangs);
+        letGo.Set();
     }
 
     [Fact]

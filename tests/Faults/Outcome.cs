@@ -39,6 +39,6 @@ public sealed record Outcome(Inflicted Fault, int Acknowledged, Gap Silence, int
 /// <summary>What a campaign came to.</summary>
 /// <param name="Restarts">Producers that had to begin anew after a fatal error.</param>
 /// <param name="NewEpochs">How often a producer asked for a new epoch, in which it sends again whatever it has no answer for: a record that was written may then be written twice.</param>
-/// <param name="Hung">Consumers whose clients hung by themselves, so that others had to go on.</param>
+/// <param name="Hung">Consumers whose clients hung by themselves; where one had not seen all by then, another went on.</param>
 /// <param name="Commits">Offsets that a group committed, acknowledged.</param>
 public sealed record CampaignResult(IReadOnlyList<Outcome> Outcomes, IReadOnlyList<Violation> Violations, int Acknowledged, int Read, int Failed, int Restarts, int NewEpochs, int Hung, int Commits);

@@ -15,6 +15,7 @@ internal sealed class GroupMember : LoadConsumer
     private readonly LoadSettings _settings;
     private readonly Dictionary<int, long> _uncommitted = [];
     private readonly long[] _committed;
+    private List<TopicPartitionOffset> _trying = [];
     private bool _hasLooked;
 
     public GroupMember(LoadSettings settings)
@@ -34,7 +35,12 @@ internal sealed class GroupMember : LoadConsumer
     protected override bool HasAll(IReadOnlyList<long> last) => Enumerable.Range(0, last.Count).All(partition => Volatile.Read(ref _committed[partition]) > last[partition]);
 
     /// <summary>The group gives it the partitions when the old one's session is over, and what is committed by then.</summary>
-    protected override LoadConsumer Successor() => new GroupMember(_settings, Ledger);
+    protected override LoadConsumer Successor()
+    {
+        // What it hangs in may be committed, or be so later.
+        Volatile.Read(ref _trying).ForEach(one => Ledger.Fail(one.Partition.Value, one.Offset.Value));
+        return new GroupMember(_settings, Ledger);
+    }
 
     protected override void Run()
     {
@@ -79,6 +85,7 @@ internal sealed class GroupMember : LoadConsumer
     {
         var offsets = _uncommitted.Select(one => new TopicPartitionOffset(_settings.Topic, one.Key, one.Value)).ToList();
         _uncommitted.Clear();
+        Volatile.Write(ref _trying, offsets);
         try
         {
             consumer.Commit(offsets);
@@ -95,6 +102,8 @@ internal sealed class GroupMember : LoadConsumer
         {
             offsets.ForEach(one => Settle(one.Partition.Value, one.Offset.Value, e.Error));
         }
+
+        Volatile.Write(ref _trying, []);
     }
 
     private void Settle(int partition, long offset, Error error)

@@ -25,6 +25,9 @@ public abstract class LoadConsumer : IDisposable
 
     public string Name { get; }
 
+    /// <summary>Whether its client did not end when it was told to.</summary>
+    public bool Hangs { get; private set; }
+
     protected bool IsStopping => _thread.IsStopping;
 
     public void Start() => _thread.Start();
@@ -36,8 +39,8 @@ public abstract class LoadConsumer : IDisposable
     public LoadConsumer? Finish(IReadOnlyList<long> last, TimeSpan patience, TimeSpan? closeTime = null)
     {
         var hasAll = Wait.TryUntil(() => HasAll(last), patience);
-        var hangs = !_thread.Stop(closeTime ?? CloseTime);
-        return (hasAll, hangs) switch
+        Hangs = !_thread.Stop(closeTime ?? CloseTime);
+        return (hasAll, Hangs) switch
         {
             (true, _) => null,
             (false, true) => Successor(),

@@ -35,8 +35,8 @@ internal sealed class LoadOnTopic : IDisposable
 
     public int NewEpochs => _writers.Sum(writer => writer.NewEpochs);
 
-    /// <summary>Consumers whose clients hung, so that others had to go on.</summary>
-    public int Hung { get; private set; }
+    /// <summary>Consumers whose clients hung.</summary>
+    public int Hung => _consumers.Count(consumer => consumer.Hangs);
 
     /// <summary>What a group committed; to be read when all has finished.</summary>
     public CommitLedger Commits => _member.Ledger;
@@ -67,7 +67,6 @@ internal sealed class LoadOnTopic : IDisposable
             if (consumer.Finish(last, Patience) is { } successor)
             {
                 _settings.Say($"{consumer.Name} hangs in its client's library; another one goes on");
-                Hung++;
                 _consumers.Add(successor);
                 successor.Start();
                 if (successor.Finish(last, Patience) is not null)
