@@ -14,8 +14,8 @@ public sealed class Links
     private static readonly TimeSpan BusyTime = TimeSpan.FromSeconds(2);
 
     /// <remarks>
-    /// With Akka's own setting for passive connections one pair in twenty or so never hears of each other again: whose first attempt to connect comes to nothing
-    /// while the other's connection waits to be taken over.
+    /// With Akka's own setting for passive connections a pair is left that never hears of each other again, in 5 of 12 runs. Chance decides which attempts come to
+    /// nothing, so a single run that passes says little.
     /// </remarks>
     [Fact]
     public async Task Two_nodes_whose_first_attempts_to_connect_come_to_nothing_find_each_other_when_the_machine_has_time()
