@@ -18,6 +18,7 @@ public sealed class BrokerLifecycle : IAsyncDisposable
 {
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    private static readonly Task Never = new TaskCompletionSource().Task;
 
     private readonly int _brokerId;
     private readonly ControllerClient _controller;
@@ -94,23 +95,42 @@ public sealed class BrokerLifecycle : IAsyncDisposable
 
     /// <summary>Has the others lead what this broker leads, so that nobody has to wait until its absence is noticed. Gives up after a while.</summary>
     /// <returns>Whether the controller has said that it is so.</returns>
-    public Task<bool> LeaveAsync(TimeSpan timeout) => AskUntilAsync(wantShutDown: true, response => response.ShouldShutDown, timeout);
+    public Task<bool> LeaveAsync(TimeSpan timeout) => AskUntilAsync(wantShutDown: true, response => response.ShouldShutDown, timeout, Never);
+
+    /// <summary>As <see cref="LeaveAsync"/>, and gives up also when no other broker is left that could lead: of nodes that all stop at once the last would ask a quorum that is gone.</summary>
+    public Task<bool> LeaveToOthersAsync(TimeSpan timeout)
+    {
+        var alone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _metadata.Observe(change => Look(change.Image));
+        Look(_metadata.Current);
+        return AskUntilAsync(wantShutDown: true, response => response.ShouldShutDown, timeout, alone.Task);
+
+        void Look(MetadataImage image)
+        {
+            if (!image.Brokers.Values.Any(broker => broker.Id != _brokerId && broker is { Fenced: false, InControlledShutdown: false }))
+            {
+                alone.TrySetResult();
+            }
+        }
+    }
 
     /// <summary>Takes part again after <see cref="LeaveAsync"/>, without a restart.</summary>
-    public Task<bool> ReturnAsync(TimeSpan timeout) => AskUntilAsync(wantShutDown: false, response => !response.IsFenced, timeout);
+    public Task<bool> ReturnAsync(TimeSpan timeout) => AskUntilAsync(wantShutDown: false, response => !response.IsFenced, timeout, Never);
 
-    private async Task<bool> AskUntilAsync(bool wantShutDown, Func<BrokerHeartbeatResponse, bool> isDone, TimeSpan timeout)
+    /// <param name="inVain">Completes when there is nothing to be asked for any more.</param>
+    private async Task<bool> AskUntilAsync(bool wantShutDown, Func<BrokerHeartbeatResponse, bool> isDone, TimeSpan timeout, Task inVain)
     {
         var began = _time.GetTimestamp();
-        while (Epoch >= 0 && _time.GetElapsedTime(began) < timeout)
+        while (Epoch >= 0 && !inVain.IsCompleted && timeout - _time.GetElapsedTime(began) is var left && left > TimeSpan.Zero)
         {
             var beat = new BrokerHeartbeatRequest { BrokerId = _brokerId, BrokerEpoch = Epoch, CurrentMetadataOffset = _metadata.Current.Offset, WantShutDown = wantShutDown };
-            if (await TryAskAsync<BrokerHeartbeatResponse>(beat) is { } response && (response.ErrorCode != ErrorCode.None || isDone(response)))
+            var answer = TryAskAsync<BrokerHeartbeatResponse>(beat, left < RequestTimeout ? left : RequestTimeout);
+            if (await Task.WhenAny(answer, inVain) == answer && await answer is { } response && (response.ErrorCode != ErrorCode.None || isDone(response)))
             {
                 return response.ErrorCode == ErrorCode.None;
             }
 
-            await Task.Delay(Pause, _time);
+            await Task.WhenAny(Task.Delay(Pause, _time), inVain);
         }
 
         return false;

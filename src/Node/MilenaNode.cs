@@ -148,9 +148,9 @@ public sealed class MilenaNode : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (HasOthers && !_ended.Task.IsCompleted)
+        if (!_ended.Task.IsCompleted)
         {
-            await _lifecycle.LeaveAsync(LeaveTimeout);
+            await _lifecycle.LeaveToOthersAsync(LeaveTimeout);
         }
 
         if (_listeners is not null)
@@ -174,8 +174,6 @@ public sealed class MilenaNode : IAsyncDisposable
             _directories.Dispose();
         }
     }
-
-    private bool HasOthers => _metadata.Store.Current.Brokers.Values.Any(broker => broker.Id != _configuration.NodeId && !broker.Fenced);
 
     private static ActorSystem CreateSystem(NodeConfiguration configuration, ILoggerFactory logs)
     {
