@@ -4,12 +4,14 @@ using Xunit.Abstractions;
 
 namespace Milena.Faults.Tests;
 
-/// <summary>Three real nodes under load, harmed again and again: what was acknowledged with acks=all is there afterwards, once, in order and on all of them.</summary>
+/// <summary>Real nodes under load, harmed again and again: what was acknowledged with acks=all is there afterwards, once, in order and on all of them.</summary>
 [Collection(nameof(Campaigns))]
 public sealed class Campaigns(ITestOutputHelper output)
 {
     private const int UsualSeconds = 60;
     private const int NightlySeconds = 600;
+    private const int MovingSeconds = 20;
+    private const int NightlyMovingSeconds = 300;
 
     /// <summary>Records a second: more than three nodes and these writers do on two cores.</summary>
     private const int FullLoad = 60_000;
@@ -21,6 +23,16 @@ public sealed class Campaigns(ITestOutputHelper output)
         Assert.Empty(result.Violations);
         Assert.True(result.Acknowledged > 0);
         // Two readers, each of which saw all of it.
+        Assert.True(result.Read >= 2 * result.Acknowledged);
+    }
+
+    [Fact]
+    public void Nothing_acknowledged_is_lost_while_partitions_move_between_five_nodes_and_one_of_them_is_killed_seed_1()
+    {
+        var options = new FaultsOptions { Seconds = MovingSeconds, Seed = 1, Nodes = 5, Kinds = ["reassigned", "reassigned-killed"] };
+        var result = Run(TestProfile.IsNightly ? options with { Seconds = NightlyMovingSeconds, Kinds = [] } : options);
+        Assert.Empty(result.Violations);
+        Assert.True(result.Acknowledged > 0);
         Assert.True(result.Read >= 2 * result.Acknowledged);
     }
 

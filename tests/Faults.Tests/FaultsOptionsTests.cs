@@ -8,12 +8,12 @@ public sealed class FaultsOptionsTests
     {
         var options = FaultsOptions.Parse([
             "--seconds", "5", "--seed", "9", "--kinds", "paused,link-cut", "--partitions", "2", "--writers", "1", "--rate", "10", "--value-bytes", "12", "--acks", "1", "--logs", "here",
-            "--set", "a=1", "--set", "b=2", "--idle-partitions", "300"]);
+            "--set", "a=1", "--set", "b=2", "--idle-partitions", "300", "--nodes", "5"]);
         Assert.Equal((5, 9, 2, 1, 10, 12, 1, "here"), (
             options.Seconds, options.Seed, options.Partitions, options.Writers, options.Rate, options.ValueBytes, options.Acks, options.Logs));
         Assert.Equal(["paused", "link-cut"], options.Kinds);
         Assert.Equal(["a=1", "b=2"], options.Settings);
-        Assert.Equal(300, options.IdlePartitions);
+        Assert.Equal((300, 5), (options.IdlePartitions, options.Nodes));
     }
 
     [Theory]
@@ -21,6 +21,7 @@ public sealed class FaultsOptionsTests
     [InlineData("Unknown option '--speed'.", "--speed", "1")]
     [InlineData("The option --seed needs a value.", "--seed")]
     [InlineData("--seconds takes whole numbers from 1 to 604800, not '0'.", "--seconds", "0")]
+    [InlineData("--nodes takes whole numbers from 3 to 9, not '2'.", "--nodes", "2")]
     [InlineData("--value-bytes takes whole numbers from 12 to 524288, not '3'.", "--value-bytes", "3")]
     [InlineData("'flood' is no kind of fault.", "--kinds", "paused,flood")]
     [InlineData("--acks takes 1 or all, not '2'.", "--acks", "2")]

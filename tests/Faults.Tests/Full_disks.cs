@@ -96,10 +96,10 @@ public sealed class Full_disks
     public void A_full_disk_of_a_leader_has_others_lead_within_seconds_and_costs_nothing_that_was_acknowledged()
     {
         Skip.If(SmallDisk.WhyNot is not null, SmallDisk.WhyNot);
-        SmallDisk[] disks = [.. ThreeNodes.Ids.Select(_ => new SmallDisk(megabytes: 40))];
+        SmallDisk[] disks = [.. Enumerable.Range(0, RealCluster.Replicas).Select(_ => new SmallDisk(megabytes: 40))];
         try
         {
-            using var cluster = new ThreeNodes(disks: disks).Start();
+            using var cluster = new RealCluster(disks: disks).Start();
             cluster.CreateTopic(Topic, Partitions * 2);
             cluster.WaitUntilAllInSync(Topic);
             var (partition, leader) = cluster.Describe(Topic).Select(one => (one.PartitionIndex, one.LeaderId))
@@ -158,7 +158,7 @@ public sealed class Full_disks
         Assert.Equal(ErrorCode.None, Produce(later, 0));
     }
 
-    private static bool ProduceAnywhere(ThreeNodes cluster, int partition, int butAt)
+    private static bool ProduceAnywhere(RealCluster cluster, int partition, int butAt)
     {
         var led = cluster.Describe(Topic)[partition].LeaderId;
         if (led <= 0 || led == butAt)

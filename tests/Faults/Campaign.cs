@@ -8,7 +8,7 @@ using Milena.Faults.Nodes;
 
 namespace Milena.Faults;
 
-/// <summary>Starts three nodes and load, inflicts faults one after another, and checks at the end what is there.</summary>
+/// <summary>Starts nodes and load, inflicts faults one after another, and checks at the end what is there.</summary>
 public sealed class Campaign
 {
     private const string Topic = "load";
@@ -41,12 +41,12 @@ public sealed class Campaign
 
     private CampaignResult Run()
     {
-        using var surroundings = new Surroundings();
+        using var surroundings = new Surroundings(_options.Nodes);
         var kinds = surroundings.Choose(_options, _output.WriteLine);
-        using var logs = new CampaignLogs(_options.Logs);
+        using var logs = new CampaignLogs(_options.Logs, _options.Nodes);
         // Only where one is to be filled: small as they are, much load would fill them unasked.
         var disks = kinds.Any(kind => kind.Needs == Needs.Disks) ? surroundings.Disks : null;
-        using var cluster = new ThreeNodes(surroundings.Network, disks, surroundings.Clocks, logs.Node, _options.Settings, _options.From).Start();
+        using var cluster = new RealCluster(_options.Nodes, surroundings.Network, disks, surroundings.Clocks, logs.Node, _options.Settings, _options.From).Start();
         cluster.CreateTopic(Topic, _options.Partitions);
         var idle = new IdlePartitions(cluster, _options.IdlePartitions, Say);
         using var watch = _options.Logs is null ? null : new ClusterWatch(cluster, Topic, _options.Logs);
@@ -55,9 +55,10 @@ public sealed class Campaign
         var faults = InflictAll(cluster, idle, kinds, load);
         load.Finish();
         cluster.WaitUntilAllInSync(Topic);
+        var replicas = cluster.Describe(Topic).Select(one => one.ReplicaNodes).ToList();
         Parallel.ForEach(cluster.Nodes, node => node.Stop());
-        List<Violation> violations = [.. _accusations, .. load.Commits.Violations, .. _histories.SelectMany(history => Checker.Check(history, ReplicasOf(cluster, history.Partition), ordered: _options.Acks == -1))];
-        logs.Keep(cluster, Topic, violations.Select(violation => violation.Partition).Distinct());
+        List<Violation> violations = [.. _accusations, .. load.Commits.Violations, .. _histories.SelectMany(history => Checker.Check(history, Read(cluster, history.Partition, replicas[history.Partition]), ordered: _options.Acks == -1))];
+        logs.Keep(cluster, Topic, violations.Select(violation => violation.Partition).Where(partition => partition >= 0).Distinct(), partition => replicas[partition]);
         return new(
             Outcome.Of(faults, _histories, violations),
             violations,
@@ -70,7 +71,7 @@ public sealed class Campaign
             load.Commits.Acknowledged);
     }
 
-    private List<Inflicted> InflictAll(ThreeNodes cluster, IdlePartitions idle, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)
+    private List<Inflicted> InflictAll(RealCluster cluster, IdlePartitions idle, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)
     {
         var random = new Random(_options.Seed);
         var deck = new Queue<FaultKind>();
@@ -94,7 +95,7 @@ public sealed class Campaign
 
         return faults;
 
-        Inflicted Inflict(ThreeNodes nodes, FaultKind kind, Random dice)
+        Inflicted Inflict(RealCluster nodes, FaultKind kind, Random dice)
         {
             var (what, from) = ("", _clock.Elapsed);
             var scene = new Scene(nodes, Topic, _options.Partitions, dice, () => _histories.Sum(history => (long)history.AcknowledgedCount), Begin, Accuse);
@@ -114,8 +115,8 @@ public sealed class Campaign
         }
     }
 
-    private static List<ReplicaLog> ReplicasOf(ThreeNodes cluster, int partition) =>
-        [.. ThreeNodes.Ids.Select(id => ReplicaReader.Read(id, cluster.FolderOf(id, Topic, partition)))];
+    private static List<ReplicaLog> Read(RealCluster cluster, int partition, IEnumerable<int> replicas) =>
+        [.. replicas.Select(id => ReplicaReader.Read(id, cluster.FolderOf(id, Topic, partition)))];
 
     private void Accuse(ViolationKind kind, int partition, string what)
     {

@@ -5,9 +5,10 @@ namespace Milena.Faults;
 
 /// <summary>Files that take what the nodes and the clients say, and what lay on the disks where that was wrong.</summary>
 /// <param name="folder">Null: nothing is kept.</param>
-internal sealed class CampaignLogs(string? folder) : IDisposable
+/// <param name="nodes">How many there are.</param>
+internal sealed class CampaignLogs(string? folder, int nodes) : IDisposable
 {
-    private readonly Dictionary<int, TextWriter> _nodes = folder is null ? [] : ThreeNodes.Ids.ToDictionary(
+    private readonly Dictionary<int, TextWriter> _nodes = folder is null ? [] : Enumerable.Range(1, nodes).ToDictionary(
         id => id,
         id => Create(folder!, string.Create(CultureInfo.InvariantCulture, $"node-{id}.log")));
 
@@ -17,15 +18,16 @@ internal sealed class CampaignLogs(string? folder) : IDisposable
 
     public void Writer(string line) => _writers?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:HH:mm:ss.fff} {line}"));
 
-    /// <summary>Copies each node's replicas of some partitions.</summary>
-    public void Keep(ThreeNodes cluster, string topic, IEnumerable<int> partitions)
+    /// <summary>Copies the replicas of some partitions.</summary>
+    /// <param name="replicas">The nodes that hold a partition's.</param>
+    public void Keep(RealCluster cluster, string topic, IEnumerable<int> partitions, Func<int, IEnumerable<int>> replicas)
     {
         if (folder is null)
         {
             return;
         }
 
-        foreach (var (partition, id) in from partition in partitions from id in ThreeNodes.Ids select (partition, id))
+        foreach (var (partition, id) in from partition in partitions from id in replicas(partition) select (partition, id))
         {
             var to = Directory.CreateDirectory(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"node-{id}"), $"{topic}-{partition}"));
             foreach (var file in Directory.EnumerateFiles(cluster.FolderOf(id, topic, partition)))

@@ -8,18 +8,18 @@ internal sealed class ClusterWatch : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
-    private readonly ThreeNodes _cluster;
+    private readonly RealCluster _cluster;
     private readonly string _topic;
     private readonly TextWriter _file;
     private readonly ManualResetEventSlim _stop = new();
     private readonly List<Thread> _threads;
 
     /// <param name="folder">Takes the file cluster.log.</param>
-    public ClusterWatch(ThreeNodes cluster, string topic, string folder)
+    public ClusterWatch(RealCluster cluster, string topic, string folder)
     {
         (_cluster, _topic) = (cluster, topic);
         _file = TextWriter.Synchronized(new StreamWriter(Path.Combine(folder, "cluster.log")) { AutoFlush = true });
-        _threads = [.. ThreeNodes.Ids.Select(id => new Thread(() => Watch(id)) { IsBackground = true })];
+        _threads = [.. cluster.Ids.Select(id => new Thread(() => Watch(id)) { IsBackground = true })];
         _threads.ForEach(thread => thread.Start());
     }
 

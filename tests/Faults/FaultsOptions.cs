@@ -1,11 +1,13 @@
 using System.Globalization;
 using Milena.Faults.Kinds;
+using Milena.Faults.Nodes;
 
 namespace Milena.Faults;
 
 /// <summary>What the user typed.</summary>
 public sealed record FaultsOptions
 {
+    private const int MaxNodes = 9;
     private const int MaxSeconds = 7 * 86_400;
     private const int MaxPartitions = 1000;
     private const int MaxIdlePartitions = 100_000;
@@ -15,6 +17,8 @@ public sealed record FaultsOptions
     public int Seconds { get; init; } = 60;
 
     public int Seed { get; init; } = 1;
+
+    public int Nodes { get; init; } = RealCluster.Replicas;
 
     /// <summary>-1 is all.</summary>
     public int Acks { get; init; } = -1;
@@ -45,12 +49,13 @@ public sealed record FaultsOptions
     public bool Help { get; init; }
 
     public static string HelpText { get; } = $"""
-        faults: three Milena nodes under load, harmed again and again; then every record is looked for
+        faults: Milena nodes under load, harmed again and again; then every record is looked for
 
         usage: faults [options]
 
           --seconds S        how long faults are inflicted; the last one is ended in peace (default: 60)
           --seed N           chooses kinds, victims and times (default: 1)
+          --nodes N          how many nodes, from 3 to 9 (default: 3)
           --kinds NAME,...   only these kinds of faults, of those below (default: all that this machine permits)
           --partitions N     of the topic, with three replicas each, two of which must have a record (default: 6)
           --idle-partitions N
@@ -103,6 +108,7 @@ public sealed record FaultsOptions
     {
         "--seconds" => this with { Seconds = Integer(name, value, 1, MaxSeconds) },
         "--seed" => this with { Seed = Integer(name, value, 0, int.MaxValue) },
+        "--nodes" => this with { Nodes = Integer(name, value, RealCluster.Replicas, MaxNodes) },
         "--kinds" => this with { Kinds = [.. value.Split(',').Select(Kind)] },
         "--partitions" => this with { Partitions = Integer(name, value, 1, MaxPartitions) },
         "--idle-partitions" => this with { IdlePartitions = Integer(name, value, 0, MaxIdlePartitions) },

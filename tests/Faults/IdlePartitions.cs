@@ -10,14 +10,14 @@ internal sealed class IdlePartitions
     private const int PerTopic = 250;
     private const double BytesPerMebibyte = 1 << 20;
 
-    private readonly ThreeNodes _cluster;
+    private readonly RealCluster _cluster;
     private readonly Action<string> _say;
     private readonly List<string> _topics = [];
 
     /// <summary>Makes them, stops all nodes in order and starts them again, and says how long each took and what the nodes weigh.</summary>
     /// <param name="count">0: nothing is done.</param>
     /// <param name="say">Takes a line for each step.</param>
-    public IdlePartitions(ThreeNodes cluster, int count, Action<string> say)
+    public IdlePartitions(RealCluster cluster, int count, Action<string> say)
     {
         (_cluster, _say) = (cluster, say);
         if (count > 0)

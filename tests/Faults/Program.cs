@@ -14,7 +14,7 @@ try
     using var stop = new CancellationTokenSource();
     using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, StopOrderly);
     using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, StopOrderly);
-    Console.WriteLine($"three nodes, {options.Partitions} partitions and {options.IdlePartitions} idle ones, {options.Writers} writers, {options.Rate} records a second; seed {options.Seed}");
+    Console.WriteLine($"{options.Nodes} nodes, {options.Partitions} partitions and {options.IdlePartitions} idle ones, {options.Writers} writers, {options.Rate} records a second; seed {options.Seed}");
     var result = Campaign.Run(options, Console.Out, stop.Token);
     Report.Write(result, Console.Out);
     return result.Violations.Count == 0 ? 0 : Failed;

@@ -10,11 +10,12 @@ internal sealed class Surroundings : IDisposable
 
     private readonly Dictionary<Needs, string> _missing = [];
 
-    public Surroundings()
+    /// <param name="nodes">How many nodes there will be.</param>
+    public Surroundings(int nodes)
     {
         try
         {
-            Network = new NodeNetwork(ThreeNodes.Ids.Count());
+            Network = new NodeNetwork(nodes);
         }
         catch (InvalidOperationException e)
         {
@@ -27,7 +28,7 @@ internal sealed class Surroundings : IDisposable
         }
         else
         {
-            Disks = [.. ThreeNodes.Ids.Select(_ => new SmallDisk(DiskMegabytes))];
+            Disks = [.. Enumerable.Range(0, nodes).Select(_ => new SmallDisk(DiskMegabytes))];
         }
 
         if (WallClock.WhyNot is { } noClock)
@@ -36,7 +37,7 @@ internal sealed class Surroundings : IDisposable
         }
         else
         {
-            Clocks = [.. ThreeNodes.Ids.Select(_ => new WallClock())];
+            Clocks = [.. Enumerable.Range(0, nodes).Select(_ => new WallClock())];
         }
     }
 
@@ -53,6 +54,11 @@ internal sealed class Surroundings : IDisposable
         if (options.From is null)
         {
             _missing[Needs.AnotherBuild] = "--from names no other build";
+        }
+
+        if (options.Nodes == RealCluster.Replicas)
+        {
+            _missing[Needs.SpareNodes] = "all nodes have all partitions; it needs --nodes 4 or more";
         }
 
         var wanted = options switch

@@ -21,7 +21,8 @@ internal static class DiskFaults
 
     private static void FillDisk(Scene scene)
     {
-        var id = scene.AnyNode();
+        // Elsewhere nobody would notice.
+        var id = scene.AnyOf([.. scene.Cluster.Ids.Where(one => HasReplicaOnSmallDisk(scene, one))]);
         var (disk, node) = (scene.Cluster.Disks![id - 1], scene.Cluster.Node(id));
         scene.Say($"node {id}");
         disk.Fill(LeftMegabytes);
@@ -31,6 +32,10 @@ internal static class DiskFaults
         node.Stop();
         scene.Cluster.Start(id);
     }
+
+    /// <summary>Whether one is there that has not been moved away, which gives its folder a longer name.</summary>
+    private static bool HasReplicaOnSmallDisk(Scene scene, int id) =>
+        Directory.EnumerateDirectories(scene.Cluster.LogDirectoriesOf(id).Last(), $"{scene.Topic}-*").Any(folder => !Path.GetFileName(folder).Contains('.', StringComparison.Ordinal));
 
     private static void CutTail(Scene scene) => Damage(scene, "cut", file => file.SetLength(Math.Max(0, file.Length - DamagedBytes)));
 
@@ -45,7 +50,8 @@ internal static class DiskFaults
 
     private static void Damage(Scene scene, string what, Action<FileStream> damage)
     {
-        var (partition, id) = (scene.AnyPartition(), scene.AnyNode());
+        var partition = scene.AnyPartition();
+        var id = scene.AnyOf(scene.Replicas()[partition]);
         scene.Say($"node {id}, partition {partition}'s tail {what}");
         scene.Cluster.Node(id).Kill();
         Wait.Until(() => scene.Cluster.Describe(scene.Topic).TrueForAll(one => !one.IsrNodes.Contains(id)), Patience, () => $"no ISR has node {id}, which was killed");

@@ -19,6 +19,7 @@ public enum Needs
     Disks,
     Clocks,
     AnotherBuild,
+    SpareNodes,
 }
 
 /// <summary>One kind of fault.</summary>
@@ -27,5 +28,5 @@ public enum Needs
 /// <param name="Inflict">Does harm, and mends it; says to the scene what it is about to do.</param>
 public sealed record FaultKind(string Name, string Says, Bar? Bar, Needs Needs, Action<Scene> Inflict)
 {
-    public static IReadOnlyList<FaultKind> All { get; } = [.. ProcessFaults.All, .. NetworkFaults.All, .. DiskFaults.All, .. ClockFaults.All, Untouched.Kind];
+    public static IReadOnlyList<FaultKind> All { get; } = [.. ProcessFaults.All, .. NetworkFaults.All, .. DiskFaults.All, .. ClockFaults.All, .. Reassignments.All, Untouched.Kind];
 }

@@ -25,7 +25,7 @@ internal static class ProcessFaults
         new("upgraded", "SIGTERM of a node, which is started again as the other of two builds", Bar.Seconds(2, 5), Needs.AnotherBuild, Upgrade),
         new("all-killed", "kill -9 of all nodes at once, which are started at once", Bar.OnlyMax(8), Needs.Nothing, KillAll),
         new("all-restarted", "SIGTERM of all nodes at once, which are started when all have ended", null, Needs.Nothing, RestartAll),
-        new("majority-restarted", "SIGTERM of all nodes at once, two of which are started when all have ended, and the third 5 to 20 s later", null, Needs.Nothing, RestartMajority),
+        new("majority-restarted", "SIGTERM of all nodes at once; all but one are started when all have ended, and that one 5 to 20 s later", null, Needs.Nothing, RestartMajority),
     ];
 
     private static void KillLeader(Scene scene)
@@ -98,8 +98,8 @@ internal static class ProcessFaults
     /// <summary>Each looks for somebody who could lead in its place, until nobody is left.</summary>
     private static void RestartAll(Scene scene)
     {
-        scene.Say("nodes 1, 2 and 3");
-        Parallel.ForEach(ThreeNodes.Ids, id => Stop(scene, id));
+        scene.Say(scene.Everybody);
+        Parallel.ForEach(scene.Cluster.Ids, id => Stop(scene, id));
         scene.Cluster.Start();
     }
 
@@ -107,8 +107,8 @@ internal static class ProcessFaults
     {
         var late = scene.AnyNode();
         var time = scene.Duration(MinPauseSeconds, MaxPauseSeconds);
-        scene.Say($"nodes 1, 2 and 3, and node {late} is late by {time.TotalSeconds} s");
-        Parallel.ForEach(ThreeNodes.Ids, id => Stop(scene, id));
+        scene.Say($"{scene.Everybody}, and node {late} is late by {time.TotalSeconds} s");
+        Parallel.ForEach(scene.Cluster.Ids, id => Stop(scene, id));
         Parallel.ForEach(scene.Others(late), scene.Cluster.Start);
         Scene.Hold(time);
         scene.Cluster.Start(late);
@@ -118,7 +118,7 @@ internal static class ProcessFaults
     private static void Upgrade(Scene scene)
     {
         var first = scene.Cluster.Node(1);
-        var id = ThreeNodes.Ids.FirstOrDefault(id => scene.Cluster.Node(id).Executable != first.Executable, defaultValue: 1);
+        var id = scene.Cluster.Ids.FirstOrDefault(id => scene.Cluster.Node(id).Executable != first.Executable, defaultValue: 1);
         var node = scene.Cluster.Node(id);
         var after = node.Executable == NodeProcess.Program ? scene.Cluster.From! : NodeProcess.Program;
         scene.Say($"node {id}, which becomes {after}");
@@ -127,7 +127,7 @@ internal static class ProcessFaults
 
     private static void KillAll(Scene scene)
     {
-        scene.Say("nodes 1, 2 and 3");
+        scene.Say(scene.Everybody);
         Parallel.ForEach(scene.Cluster.Nodes, node => node.Kill());
         scene.Cluster.Start();
     }

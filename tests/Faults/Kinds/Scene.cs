@@ -8,9 +8,9 @@ namespace Milena.Faults.Kinds;
 /// <param name="say">Takes what the fault is about to do.</param>
 /// <param name="accuse">Takes what the cluster did wrong, and in which partition; -1 for none.</param>
 public sealed class Scene(
-    ThreeNodes cluster, string topic, int partitions, Random random, Func<long> acknowledged, Action<string> say, Action<ViolationKind, int, string> accuse)
+    RealCluster cluster, string topic, int partitions, Random random, Func<long> acknowledged, Action<string> say, Action<ViolationKind, int, string> accuse)
 {
-    public ThreeNodes Cluster { get; } = cluster;
+    public RealCluster Cluster { get; } = cluster;
 
     public string Topic { get; } = topic;
 
@@ -36,10 +36,19 @@ public sealed class Scene(
         return Random.Next(3) == 0 ? (Cluster.Controller(), "the controller") : (LeaderOf(partition), $"leader of partition {partition}");
     }
 
+    /// <summary>Of each partition, in order.</summary>
+    public IReadOnlyList<IReadOnlyList<int>> Replicas() => [.. Cluster.Describe(Topic).Select(one => one.ReplicaNodes)];
+
     /// <summary>A node, whatever it does.</summary>
     public int AnyNode() => 1 + Random.Next(Cluster.Nodes.Count);
 
-    public IEnumerable<int> Others(int id) => ThreeNodes.Ids.Where(other => other != id);
+    /// <summary>One of some.</summary>
+    public T AnyOf<T>(IReadOnlyList<T> some) => some[Random.Next(some.Count)];
+
+    /// <summary>All nodes, for a sentence.</summary>
+    public string Everybody => $"nodes 1 to {Cluster.Ids.Count}";
+
+    public IEnumerable<int> Others(int id) => Cluster.Ids.Where(other => other != id);
 
     /// <summary>Lets some time pass, chosen by chance between whole seconds.</summary>
     public TimeSpan Duration(int fromSeconds, int toSeconds) => TimeSpan.FromSeconds(Random.Next(fromSeconds, toSeconds + 1));

@@ -6,27 +6,31 @@ using Milena.Testing;
 
 namespace Milena.Faults.Nodes;
 
-/// <summary>A cluster of three real processes on this machine, with replication factor 3 and min ISR 2 unless a topic says otherwise.</summary>
-public sealed class ThreeNodes : IDisposable
+/// <summary>A cluster of real processes on this machine, three or more, with replication factor 3 and min ISR 2 unless a topic says otherwise.</summary>
+public sealed class RealCluster : IDisposable
 {
-    private const int Count = 3;
+    /// <summary>Of each partition.</summary>
+    public const int Replicas = 3;
+
     private const int CreateTimeoutMs = 20_000;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan AnswerPatience = TimeSpan.FromSeconds(5);
 
     private readonly NodeProcess[] _nodes;
-    private readonly int[] _clusterPorts = [.. Ids.Select(_ => FreePorts.InARow(2))];
+    private readonly int[] _clusterPorts;
     private readonly SmallDisk[]? _disks;
     private readonly string[] _settings;
 
+    /// <param name="count">How many nodes; their ids are from 1.</param>
     /// <param name="network">The nodes' own network; null: they share the machine's loopback.</param>
     /// <param name="disks">For each node one that holds its second log directory; null: each has one log directory.</param>
     /// <param name="clocks">Each node's wall clock; null: all have the machine's.</param>
     /// <param name="onLine">Takes each line that a node prints, with its id.</param>
     /// <param name="settings">KEY=VALUE, for all nodes.</param>
     /// <param name="from">The program of another build, as which they begin.</param>
-    public ThreeNodes(
+    public RealCluster(
+        int count = Replicas,
         NodeNetwork? network = null,
         SmallDisk[]? disks = null,
         WallClock[]? clocks = null,
@@ -34,7 +38,8 @@ public sealed class ThreeNodes : IDisposable
         IReadOnlyList<string>? settings = null,
         string? from = null)
     {
-        (Network, _disks, Clocks, From) = (network, disks, clocks, from);
+        (Ids, Network, _disks, Clocks, From) = ([.. Enumerable.Range(1, count)], network, disks, clocks, from);
+        _clusterPorts = [.. Ids.Select(_ => FreePorts.InARow(2))];
         _settings = [.. (settings ?? []).SelectMany(setting => new[] { "--set", setting })];
         _nodes = [.. Ids.Select(id => new NodeProcess(port: FreePorts.InARow(1))
         {
@@ -46,7 +51,7 @@ public sealed class ThreeNodes : IDisposable
         })];
     }
 
-    public static IEnumerable<int> Ids => Enumerable.Range(1, Count);
+    public IReadOnlyList<int> Ids { get; }
 
     public IReadOnlyList<NodeProcess> Nodes => _nodes;
 
@@ -63,7 +68,7 @@ public sealed class ThreeNodes : IDisposable
     public string Bootstrap => string.Join(',', _nodes.Select(node => node.Address));
 
     /// <summary>Starts all of them at once and waits until each takes clients.</summary>
-    public ThreeNodes Start()
+    public RealCluster Start()
     {
         Task.WhenAll(Ids.Select(id => Task.Run(() => Start(id)))).GetAwaiter().GetResult();
         return this;
@@ -84,9 +89,10 @@ public sealed class ThreeNodes : IDisposable
     public IEnumerable<string> LogDirectoriesOf(int id) => _disks is null ? [Node(id).Data] : [Node(id).Data, Path.Combine(_disks[id - 1].Folder, "data")];
 
     /// <summary>The folder that holds a node's replica of a partition.</summary>
+    /// <exception cref="InvalidDataException">There is none.</exception>
     public string FolderOf(int id, string topic, int partition) => LogDirectoriesOf(id)
         .Select(directory => Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{topic}-{partition}")))
-        .First(Directory.Exists);
+        .FirstOrDefault(Directory.Exists) ?? throw new InvalidDataException($"Node {id} has no folder of partition {partition}.");
 
     /// <summary>The node that said last that it leads the metadata quorum, among those that run.</summary>
     public int Controller() => Ids.MaxBy(id => Node(id).IsRunning ? LastEpochLed(Node(id).Output) : -1);
@@ -98,7 +104,7 @@ public sealed class ThreeNodes : IDisposable
         var request = new CreateTopicsRequest
         {
             TimeoutMs = CreateTimeoutMs,
-            Topics = [new() { Name = name, NumPartitions = partitions, ReplicationFactor = Count }],
+            Topics = [new() { Name = name, NumPartitions = partitions, ReplicationFactor = Replicas }],
         };
         CreateTopicsResponse.CreatableTopicResult? result = null;
         Wait.Until(
@@ -116,12 +122,37 @@ public sealed class ThreeNodes : IDisposable
     public List<MetadataResponse.MetadataResponsePartition> Describe(string topic) =>
         InOrder(AskAny<MetadataResponse>(ApiKey.Metadata, 12, new MetadataRequest { Topics = [new() { Name = topic }] }));
 
-    /// <summary>All three nodes have to say so, and of the same leaders: one that was paused still tells for a while what was before.</summary>
+    /// <summary>All nodes have to say so, and of the same leaders: one that was paused still tells for a while what was before.</summary>
     /// <exception cref="TimeoutException">They do not; the message has what each says.</exception>
     public void WaitUntilAllInSync(string topic) => Wait.Until(
         () => Ids.Select(id => StateAt(id, topic)).ToList() is var states && states.TrueForAll(state => state.InSync && state.Leaders == states[0].Leaders),
         Patience,
         () => $"all replicas of {topic} are in sync; the nodes say: {string.Join(" | ", Ids.Select(id => StateAt(id, topic).Leaders))}");
+
+    /// <summary>Has partitions be moved to other replicas; what is under way already of one of them is replaced.</summary>
+    /// <param name="replicas">By partition; null: what is under way is cancelled.</param>
+    /// <exception cref="InvalidOperationException">The cluster refused.</exception>
+    public void Reassign(string topic, IReadOnlyDictionary<int, IReadOnlyList<int>?> replicas)
+    {
+        var request = new AlterPartitionReassignmentsRequest
+        {
+            TimeoutMs = CreateTimeoutMs,
+            Topics = [new() { Name = topic, Partitions = [.. replicas.Select(one => new AlterPartitionReassignmentsRequest.ReassignablePartition { PartitionIndex = one.Key, Replicas = one.Value is { } ids ? [.. ids] : null })] }],
+        };
+        List<ErrorCode> errors = [];
+        Wait.Until(
+            () => !(errors = ErrorsOf(AskAny<AlterPartitionReassignmentsResponse>(ApiKey.AlterPartitionReassignments, 0, request))).Exists(error => error is ErrorCode.NotController or ErrorCode.RequestTimedOut),
+            Patience,
+            () => $"partitions of {topic} are reassigned; the last answer: {string.Join(", ", errors)}");
+        // Where one is to be cancelled it may have come to its end meanwhile.
+        if (errors.Find(error => error is not (ErrorCode.None or ErrorCode.NoReassignmentInProgress)) is var wrong and not ErrorCode.None)
+        {
+            throw new InvalidOperationException($"Partitions of {topic} cannot be reassigned: {wrong}");
+        }
+
+        static List<ErrorCode> ErrorsOf(AlterPartitionReassignmentsResponse response) =>
+            [response.ErrorCode, .. response.Responses.SelectMany(one => one.Partitions).Select(one => one.ErrorCode)];
+    }
 
     /// <summary>What a node says of the topic: whether all its replicas are in sync, and of each partition who leads it, with "; " between them.</summary>
     public (bool InSync, string Leaders) StateAt(int id, string topic)
@@ -134,7 +165,7 @@ public sealed class ThreeNodes : IDisposable
 
         var partitions = InOrder(response);
         var leaders = partitions.Select(one => $"{one.PartitionIndex}: leader {one.LeaderId} in epoch {one.LeaderEpoch}, isr {string.Join(',', one.IsrNodes.Order())}");
-        return (partitions.TrueForAll(one => one.IsrNodes.Count == Count && one.LeaderId > 0), string.Join("; ", leaders));
+        return (partitions.TrueForAll(one => one.IsrNodes.Count == Replicas && one.ReplicaNodes.Count == Replicas && one.LeaderId > 0), string.Join("; ", leaders));
     }
 
     public void Dispose()
