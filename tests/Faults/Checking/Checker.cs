@@ -52,9 +52,9 @@ public sealed class Checker
     /// <summary>A record counts once, however many replicas lack it and whoever saw it.</summary>
     private void FindLost()
     {
-        var replicas = _replicas.Select(replica => (replica.Node, Offsets: OffsetsOf(replica), Values: replica.Records.Select(record => record.Value).ToHashSet())).ToList();
+        var replicas = _replicas.Select(replica => (replica.Node, Offsets: OffsetsOf(replica), Values: new Lazy<HashSet<Value>>(() => [.. replica.Records.Select(record => record.Value)]))).ToList();
         var acknowledged = _history.Acknowledged.Select(placed => (Placed: placed, How: "acknowledged"));
-        var read = _history.Reads.SelectMany(reads => reads.Value.Select(placed => (Placed: placed, How: $"read by {reads.Key}")));
+        var read = _history.Reads.Select(reads => (How: $"read by {reads.Key}", reads.Value)).SelectMany(reads => reads.Value.Select(placed => (Placed: placed, reads.How)));
         var told = new HashSet<Value>();
         foreach (var (placed, how) in acknowledged.Concat(read))
         {
@@ -78,8 +78,8 @@ public sealed class Checker
         return offsets;
     }
 
-    private static bool Holds(Placed placed, Dictionary<long, Value> offsets, HashSet<Value> values) =>
-        placed.Offset == Placed.Unknown ? values.Contains(placed.Value) : offsets.TryGetValue(placed.Offset, out var there) && there == placed.Value;
+    private static bool Holds(Placed placed, Dictionary<long, Value> offsets, Lazy<HashSet<Value>> values) =>
+        placed.Offset == Placed.Unknown ? values.Value.Contains(placed.Value) : offsets.TryGetValue(placed.Offset, out var there) && there == placed.Value;
 
     private void FindReusedOffsets()
     {

@@ -17,17 +17,17 @@ public sealed record ReplicaLog(int Node, IReadOnlyList<Placed> Records, string 
 public sealed class PartitionHistory(int partition)
 {
     private readonly Lock _lock = new();
-    private readonly List<Placed> _acknowledged = [];
-    private readonly Dictionary<string, List<Placed>> _reads = [];
+    private readonly PlacedList _acknowledged = [];
+    private readonly Dictionary<string, PlacedList> _reads = [];
     private readonly List<(string Reader, TimeSpan At, string Error)> _refusals = [];
 
     public int Partition { get; } = partition;
 
     /// <summary>In the order of their arrival.</summary>
-    public IReadOnlyList<Placed> Acknowledged => _acknowledged;
+    public PlacedList Acknowledged => _acknowledged;
 
     /// <summary>What each reader saw, in the order in which it did.</summary>
-    public IReadOnlyDictionary<string, List<Placed>> Reads => _reads;
+    public IReadOnlyDictionary<string, PlacedList> Reads => _reads;
 
     /// <summary>Readers that were told that the offset they had come to does not exist.</summary>
     public IReadOnlyList<(string Reader, TimeSpan At, string Error)> Refusals => _refusals;
