@@ -32,7 +32,7 @@ public sealed class Full_disks
             Create(client);
             Array.Fill(acknowledged, 1);
             Assert.All(Enumerable.Range(0, Partitions), partition => Assert.Equal(ErrorCode.None, Produce(client, partition)));
-            disk.Fill(leaveMegabytes: 4);
+            disk.Fill(leaveKilobytes: 4 << 10);
             for (var batch = 0; batch < MaxBatches && full.Count == 0; batch++)
             {
                 for (var partition = 0; partition < Partitions; partition++)
@@ -81,7 +81,7 @@ public sealed class Full_disks
         node.Start("--data", Path.Combine(disk.Folder, "data"));
         using var client = new WireClient("127.0.0.1", node.Port);
         Create(client);
-        disk.Fill(leaveMegabytes: 1);
+        disk.Fill(leaveKilobytes: 1 << 10);
         var answers = 0;
         while (answers < MaxBatches && Produce(client, 0) == ErrorCode.None)
         {
@@ -107,7 +107,7 @@ public sealed class Full_disks
             using (var client = new WireClient("127.0.0.1", cluster.Node(leader).Port))
             {
                 Assert.Equal(ErrorCode.None, Produce(client, partition));
-                disks[leader - 1].Fill(leaveMegabytes: 2);
+                disks[leader - 1].Fill(leaveKilobytes: 2 << 10);
                 var acknowledged = 1;
                 while (acknowledged < MaxBatches && Produce(client, partition) == ErrorCode.None)
                 {
@@ -142,7 +142,7 @@ public sealed class Full_disks
         node.Start("--data", Path.Combine(disk.Folder, "data"), "--set", $"metadata.log.dir={node.Data}");
         using var client = new WireClient("127.0.0.1", node.Port);
         Create(client);
-        disk.Fill(leaveMegabytes: 1);
+        disk.Fill(leaveKilobytes: 1 << 10);
         var answers = 0;
         while (answers < MaxBatches && Produce(client, 0) == ErrorCode.None)
         {

@@ -7,7 +7,9 @@ namespace Milena.Faults.Kinds;
 internal static class DiskFaults
 {
     private const int DamagedBytes = 64 << 10;
-    private const int LeftMegabytes = 1;
+
+    /// <summary>Little, since a slow load takes long to fill more.</summary>
+    private const int LeftKilobytes = 128;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan OfflineTime = TimeSpan.FromSeconds(10);
@@ -25,7 +27,7 @@ internal static class DiskFaults
         var id = scene.AnyOf([.. scene.Cluster.Ids.Where(one => HasReplicaOnSmallDisk(scene, one))]);
         var (disk, node) = (scene.Cluster.Disks![id - 1], scene.Cluster.Node(id));
         scene.Say($"node {id}");
-        disk.Fill(LeftMegabytes);
+        disk.Fill(LeftKilobytes);
         Wait.Until(() => node.Output.Contains("the log directory failed and is offline", StringComparison.Ordinal), Patience, () => $"node {id} notices that its disk is full");
         Scene.Hold(OfflineTime);
         disk.Free();

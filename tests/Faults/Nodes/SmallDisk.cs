@@ -20,9 +20,9 @@ public sealed class SmallDisk : IDisposable
     public string Folder { get; }
 
     /// <summary>Takes what is free but for some.</summary>
-    public void Fill(int leaveMegabytes)
+    public void Fill(int leaveKilobytes)
     {
-        var free = new DriveInfo(Folder).AvailableFreeSpace - ((long)leaveMegabytes << 20);
+        var free = new DriveInfo(Folder).AvailableFreeSpace - ((long)leaveKilobytes << 10);
         using var file = File.Create(_filler);
         var zeros = new byte[1 << 16];
         for (; free > 0; free -= zeros.Length)
