@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Sharding;
@@ -33,44 +32,5 @@ public static class ReplicaSharding
         public string? ShardId(object message) => (message as Envelope)?.Id.ShardId;
 
         public string ShardId(string entityId, object? messageHint = null) => ReplicaId.Parse(entityId).ShardId;
-    }
-
-    /// <summary>
-    /// A shard lives on the broker whose id it is. Nothing re-homes when a broker is away: leadership moves, replicas do not.
-    /// </summary>
-    private sealed class BrokerPinnedAllocation(Cluster cluster, Func<int, Address?> brokerAddress) : IShardAllocationStrategy
-    {
-        public Task<IActorRef> AllocateShard(
-            IActorRef requester, string shardId, IImmutableDictionary<IActorRef, IImmutableList<string>> currentShardAllocations)
-        {
-            var region = Home(shardId) is { } home ? currentShardAllocations.Keys.FirstOrDefault(candidate => AddressOf(candidate) == home) : null;
-            // A faulted task leaves the shard unplaced and its messages buffered until the broker is back.
-            return region is not null
-                ? Task.FromResult(region)
-                : Task.FromException<IActorRef>(new InvalidOperationException($"Broker {shardId} is not in the cluster, so its replicas have no place."));
-        }
-
-        public Task<IImmutableSet<string>> Rebalance(
-            IImmutableDictionary<IActorRef, IImmutableList<string>> currentShardAllocations, IImmutableSet<string> rebalanceInProgress)
-        {
-            // Naming a dead region's shard can stall the coordinator for the hand-off timeout, so only regions that are up are looked at.
-            var misplaced =
-                from allocation in currentShardAllocations
-                where IsUp(AddressOf(allocation.Key))
-                from shardId in allocation.Value
-                where !rebalanceInProgress.Contains(shardId) && Home(shardId) is { } home && home != AddressOf(allocation.Key) && IsUp(home)
-                select shardId;
-            return Task.FromResult<IImmutableSet<string>>(misplaced.ToImmutableHashSet());
-        }
-
-        private Address? Home(string shardId) =>
-            int.TryParse(shardId, out var brokerId) ? brokerAddress(brokerId) : null;
-
-        // The coordinator's own region has an address without a host.
-        private Address AddressOf(IActorRef region) => region.Path.Address.HasLocalScope ? cluster.SelfAddress : region.Path.Address;
-
-        private bool IsUp(Address address) =>
-            cluster.State.Members.Any(member => member.Address == address && member.Status == MemberStatus.Up)
-            && cluster.State.Unreachable.All(member => member.Address != address);
     }
 }
