@@ -13,13 +13,13 @@ public sealed class Commit_ledgers
     public void What_was_acknowledged_last_is_what_is_committed()
     {
         See(null);
-        _ledger.Acknowledge(0, 10);
+        _ledger.Acknowledge(0, 10, At);
         See(10);
-        _ledger.Acknowledge(0, 20);
+        _ledger.Acknowledge(0, 20, At);
         See(20);
         See(20);
         Assert.Empty(_ledger.Violations);
-        Assert.Equal(2, _ledger.Acknowledged);
+        Assert.Equal([At, At], _ledger.AcknowledgedAt());
     }
 
     [Theory]
@@ -28,8 +28,8 @@ public sealed class Commit_ledgers
     [InlineData(30L, "offset 30")]
     public void Anything_else_is_a_commit_lost(long? seen, string text)
     {
-        _ledger.Acknowledge(0, 10);
-        _ledger.Acknowledge(0, 20);
+        _ledger.Acknowledge(0, 10, At);
+        _ledger.Acknowledge(0, 20, At);
         See(seen);
         var violation = Assert.Single(_ledger.Violations);
         Assert.Equal((ViolationKind.CommitLost, 0, At), (violation.Kind, violation.Partition, violation.At));
@@ -39,11 +39,11 @@ public sealed class Commit_ledgers
     [Fact]
     public void A_commit_that_failed_may_be_there_or_not_and_come_late()
     {
-        _ledger.Acknowledge(0, 10);
+        _ledger.Acknowledge(0, 10, At);
         _ledger.Fail(0, 20);
         See(10);
         See(20);
-        _ledger.Acknowledge(0, 30);
+        _ledger.Acknowledge(0, 30, At);
         See(30);
         See(20);
         Assert.Empty(_ledger.Violations);
@@ -61,8 +61,8 @@ public sealed class Commit_ledgers
     [Fact]
     public void Each_partition_has_its_own()
     {
-        _ledger.Acknowledge(0, 10);
-        _ledger.Acknowledge(1, 20);
+        _ledger.Acknowledge(0, 10, At);
+        _ledger.Acknowledge(1, 20, At);
         _ledger.See(1, 20, At);
         See(10);
         Assert.Empty(_ledger.Violations);

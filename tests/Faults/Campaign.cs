@@ -60,7 +60,7 @@ public sealed class Campaign
         List<Violation> violations = [.. _accusations, .. load.Commits.Violations, .. _histories.SelectMany(history => Checker.Check(history, Read(cluster, history.Partition, replicas[history.Partition]), ordered: _options.Acks == -1))];
         logs.Keep(cluster, Topic, violations.Select(violation => violation.Partition).Where(partition => partition >= 0).Distinct(), partition => replicas[partition]);
         return new(
-            Outcome.Of(faults, _histories, violations),
+            Outcome.Of(faults, _histories, load.Commits.AcknowledgedAt(), violations),
             violations,
             _histories.Sum(history => history.Acknowledged.Count),
             _histories.Sum(history => history.Reads.Values.Sum(reads => reads.Count)),
@@ -68,7 +68,7 @@ public sealed class Campaign
             load.Restarts,
             load.NewEpochs,
             load.Hung,
-            load.Commits.Acknowledged);
+            load.Commits.AcknowledgedAt().Count);
     }
 
     private List<Inflicted> InflictAll(RealCluster cluster, IdlePartitions idle, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)
@@ -104,7 +104,7 @@ public sealed class Campaign
             idle.WaitUntilAllInSync();
             load.WaitForMore();
             var inflicted = new Inflicted(kind, what, from, _clock.Elapsed);
-            Say($"  {Report.Silences(Outcome.Of([inflicted], _histories, [])[0], DateTime.UtcNow - _clock.Elapsed)}");
+            Say($"  {Report.Silences(Outcome.Of([inflicted], _histories, load.Commits.AcknowledgedAt(), [])[0], DateTime.UtcNow - _clock.Elapsed)}");
             return inflicted;
 
             void Begin(string said)

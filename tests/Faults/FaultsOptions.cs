@@ -76,7 +76,8 @@ public sealed record FaultsOptions
 
         Each fault ends when all replicas are in sync again. The table has a line for each kind: how many, records acknowledged meanwhile, records
         lost, values duplicated, other violations, and silence in seconds: the longest time between two acknowledgements, in the cluster as a
-        whole and in the worst single partition; median, 99th percentile and maximum over the faults of the kind. A * marks what is above the bar.
+        whole and in the worst single partition; median, 99th percentile and maximum over the faults of the kind; and how long a group could not
+        commit. A * marks what is above the bar.
 
         Exit codes: 0; 1 when anything was lost, duplicated, reordered or otherwise wrong; 2 for bad arguments.
         """;

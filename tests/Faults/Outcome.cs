@@ -13,10 +13,14 @@ public sealed record Inflicted(FaultKind Kind, string What, TimeSpan From, TimeS
 /// <param name="Silence">In the cluster as a whole.</param>
 /// <param name="WorstPartition">The one that was silent for longest.</param>
 /// <param name="WorstSilence">In that partition.</param>
-public sealed record Outcome(Inflicted Fault, int Acknowledged, Gap Silence, int WorstPartition, Gap WorstSilence, IReadOnlyList<Violation> Violations)
+/// <param name="WithoutCommit">While a group could not commit.</param>
+public sealed record Outcome(
+    Inflicted Fault, int Acknowledged, Gap Silence, int WorstPartition, Gap WorstSilence, Gap WithoutCommit, IReadOnlyList<Violation> Violations)
 {
     /// <summary>Looks up what each fault cost. A violation belongs to the last fault that began before its record was acknowledged.</summary>
-    public static IReadOnlyList<Outcome> Of(IReadOnlyList<Inflicted> faults, IReadOnlyList<PartitionHistory> histories, IReadOnlyList<Violation> violations)
+    /// <param name="commits">When a group's commits were acknowledged, ascending.</param>
+    public static IReadOnlyList<Outcome> Of(
+        IReadOnlyList<Inflicted> faults, IReadOnlyList<PartitionHistory> histories, IReadOnlyList<TimeSpan> commits, IReadOnlyList<Violation> violations)
     {
         var ofEach = histories.Select(history => history.AcknowledgedAt().Order().ToList()).ToList();
         var all = ofEach.SelectMany(times => times).Order().ToList();
@@ -31,6 +35,7 @@ public sealed record Outcome(Inflicted Fault, int Acknowledged, Gap Silence, int
                 Checking.Silence.Longest(all, fault.From, fault.To),
                 partition,
                 worst,
+                Checking.Silence.Longest(commits, fault.From, fault.To),
                 [.. violations.Where(violation => violation.At >= since && (violation.At < until || index + 1 == faults.Count))]);
         })];
     }

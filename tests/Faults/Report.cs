@@ -14,12 +14,13 @@ public static class Report
     public static string Silences(Outcome outcome, DateTime began) => string.Create(
         CultureInfo.InvariantCulture,
         $"in sync again after {(outcome.Fault.To - outcome.Fault.From).TotalSeconds:F1} s; silent for {outcome.Silence.Length.TotalSeconds:F2} s from {began + outcome.Silence.From:HH:mm:ss.fff}, "
-            + $"partition {outcome.WorstPartition} for {outcome.WorstSilence.Length.TotalSeconds:F2} s from {began + outcome.WorstSilence.From:HH:mm:ss.fff}");
+            + $"partition {outcome.WorstPartition} for {outcome.WorstSilence.Length.TotalSeconds:F2} s from {began + outcome.WorstSilence.From:HH:mm:ss.fff}; "
+            + $"no commit for {outcome.WithoutCommit.Length.TotalSeconds:F2} s from {began + outcome.WithoutCommit.From:HH:mm:ss.fff}");
 
     public static void Write(CampaignResult result, TextWriter output)
     {
         output.WriteLine();
-        output.WriteLine(Line("fault", "count", "acked", "lost", "dupl", "other", "silence: median", "p99", "max", "worst partition: median", "p99", "max", "bar"));
+        output.WriteLine(Line("fault", "count", "acked", "lost", "dupl", "other", "silence: median", "p99", "max", "worst partition: median", "p99", "max", "no commit: median", "max", "bar"));
         foreach (var kind in result.Outcomes.GroupBy(outcome => outcome.Fault.Kind))
         {
             output.WriteLine(Row(kind.Key, [.. kind]));
@@ -48,6 +49,7 @@ public static class Report
     {
         var anywhere = outcomes.Select(outcome => outcome.Silence.Length).ToList();
         var worst = outcomes.Select(outcome => outcome.WorstSilence.Length).ToList();
+        var commits = outcomes.Select(outcome => outcome.WithoutCommit.Length).ToList();
         var violations = outcomes.SelectMany(outcome => outcome.Violations).ToList();
         var lost = violations.Count(violation => violation.Kind == ViolationKind.Lost);
         var duplicated = violations.Count(violation => violation.Kind == ViolationKind.Duplicated);
@@ -55,7 +57,7 @@ public static class Report
         return Line([
             kind.Name, Text(outcomes.Count), Text(outcomes.Sum(outcome => outcome.Acknowledged)),
             Text(lost), Text(duplicated), Text(violations.Count - lost - duplicated),
-            .. Times(anywhere, ofAll), .. Times(worst, ofEach), BarText(kind.Bar)]);
+            .. Times(anywhere, ofAll), .. Times(worst, ofEach), Time(Silence.Percentile(commits, 0.5), null), Time(commits.Max(), null), BarText(kind.Bar)]);
     }
 
     private static IEnumerable<string> Times(List<TimeSpan> times, Bar? bar) =>
@@ -81,5 +83,5 @@ public static class Report
 
     private static string Line(params string[] cells) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{cells[0],-18}{cells[1],6}{cells[2],9}{cells[3],7}{cells[4],6}{cells[5],7}{cells[6],17}{cells[7],8}{cells[8],8}{cells[9],25}{cells[10],8}{cells[11],8}   {cells[12]}");
+        $"{cells[0],-18}{cells[1],6}{cells[2],9}{cells[3],7}{cells[4],6}{cells[5],7}{cells[6],17}{cells[7],8}{cells[8],8}{cells[9],25}{cells[10],8}{cells[11],8}{cells[12],19}{cells[13],8}   {cells[14]}");
 }

@@ -1,6 +1,6 @@
 namespace Milena.Faults.Checking;
 
-/// <summary>What a group's only member committed, held against what the coordinator says is committed. For one thread at a time.</summary>
+/// <summary>What a group's only member committed, held against what the coordinator says is committed. For one thread at a time, but for <see cref="AcknowledgedAt"/>.</summary>
 /// <remarks>
 /// A commit that failed may have been stored, or be stored at any time later, when a coordinator that stood still reads on: whatever was tried may show up. But what was
 /// acknowledged stays until something else shows up that was tried.
@@ -12,16 +12,26 @@ public sealed class CommitLedger(string group)
     private readonly Dictionary<int, long> _committed = [];
     private readonly Dictionary<int, HashSet<long>> _unknown = [];
     private readonly List<Violation> _violations = [];
+    private readonly List<TimeSpan> _acknowledgedAt = [];
 
     public IReadOnlyList<Violation> Violations => _violations;
 
-    /// <summary>Commits acknowledged, each of one partition.</summary>
-    public int Acknowledged { get; private set; }
+    /// <summary>When commits were acknowledged, up to now, each of one partition.</summary>
+    public IReadOnlyList<TimeSpan> AcknowledgedAt()
+    {
+        lock (_acknowledgedAt)
+        {
+            return [.. _acknowledgedAt];
+        }
+    }
 
-    public void Acknowledge(int partition, long offset)
+    public void Acknowledge(int partition, long offset, TimeSpan at)
     {
         _committed[partition] = offset;
-        Acknowledged++;
+        lock (_acknowledgedAt)
+        {
+            _acknowledgedAt.Add(at);
+        }
     }
 
     /// <summary>Nobody knows whether it is stored.</summary>

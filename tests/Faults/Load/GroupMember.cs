@@ -89,7 +89,8 @@ internal sealed class GroupMember : LoadConsumer
         try
         {
             consumer.Commit(offsets);
-            offsets.ForEach(one => Ledger.Acknowledge(one.Partition.Value, one.Offset.Value));
+            var at = _settings.Clock.Elapsed;
+            offsets.ForEach(one => Ledger.Acknowledge(one.Partition.Value, one.Offset.Value, at));
         }
         catch (TopicPartitionOffsetException e)
         {
@@ -115,7 +116,7 @@ internal sealed class GroupMember : LoadConsumer
         }
         else
         {
-            Ledger.Acknowledge(partition, offset);
+            Ledger.Acknowledge(partition, offset, _settings.Clock.Elapsed);
         }
     }
 

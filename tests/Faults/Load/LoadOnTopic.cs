@@ -38,7 +38,7 @@ internal sealed class LoadOnTopic : IDisposable
     /// <summary>Consumers whose clients hung.</summary>
     public int Hung => _consumers.Count(consumer => consumer.Hangs);
 
-    /// <summary>What a group committed; to be read when all has finished.</summary>
+    /// <summary>What a group committed; its violations are to be read when all has finished.</summary>
     public CommitLedger Commits => _member.Ledger;
 
     public int Failed => _writers.Sum(writer => writer.Failed);
