@@ -8,8 +8,6 @@ internal static class ProcessFaults
 {
     /// <summary>Acknowledgements of a leader whose followers stand still, before it stands still itself.</summary>
     private const int RecordsAhead = 20;
-    private const int MinDownSeconds = 3;
-    private const int MaxDownSeconds = 8;
     private const int MinPauseSeconds = 5;
     private const int MaxPauseSeconds = 20;
 
@@ -38,7 +36,7 @@ internal static class ProcessFaults
 
     private static void Kill(Scene scene, int id, string role)
     {
-        var time = scene.Duration(MinDownSeconds, MaxDownSeconds);
+        var time = scene.DownTime();
         scene.Say($"node {id}, {role}, for {time.TotalSeconds} s");
         scene.Cluster.Node(id).Kill();
         Scene.Hold(time);

@@ -6,8 +6,6 @@ namespace Milena.Faults.Kinds;
 /// <summary>Partitions that move to other nodes, all at once, while the load goes on.</summary>
 internal static class Reassignments
 {
-    private const int MinDownSeconds = 3;
-    private const int MaxDownSeconds = 8;
     private const int MaxMomentMs = 300;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -40,7 +38,7 @@ internal static class Reassignments
     {
         var targets = Targets(scene);
         var (id, role) = scene.Random.Next(2) == 0 ? scene.SomeLeader() : (scene.AnyOf(targets[scene.AnyPartition()]), "to which a partition moves");
-        var (isBefore, time) = (scene.Random.Next(2) == 0, scene.Duration(MinDownSeconds, MaxDownSeconds));
+        var (isBefore, time) = (scene.Random.Next(2) == 0, scene.DownTime());
         scene.Say($"to {Text(targets)}; node {id}, {role}, killed {(isBefore ? "before" : "after")} it is asked for, for {time.TotalSeconds} s");
         Action[] steps = [() => scene.Cluster.Node(id).Kill(), () => Reassign(scene, targets)];
         foreach (var step in isBefore ? steps : [.. steps.Reverse()])

@@ -10,6 +10,9 @@ namespace Milena.Faults.Kinds;
 public sealed class Scene(
     RealCluster cluster, string topic, int partitions, Random random, Func<long> acknowledged, Action<string> say, Action<ViolationKind, int, string> accuse)
 {
+    private const int MinDownSeconds = 3;
+    private const int MaxDownSeconds = 8;
+
     public RealCluster Cluster { get; } = cluster;
 
     public string Topic { get; } = topic;
@@ -52,6 +55,9 @@ public sealed class Scene(
 
     /// <summary>Lets some time pass, chosen by chance between whole seconds.</summary>
     public TimeSpan Duration(int fromSeconds, int toSeconds) => TimeSpan.FromSeconds(Random.Next(fromSeconds, toSeconds + 1));
+
+    /// <summary>For how long a killed node stays away.</summary>
+    public TimeSpan DownTime() => Duration(MinDownSeconds, MaxDownSeconds);
 
     /// <summary>The fault lasts: that time passes is what it is about.</summary>
     public static void Hold(TimeSpan time) => Thread.Sleep(time);

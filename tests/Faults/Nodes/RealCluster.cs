@@ -137,7 +137,7 @@ public sealed class RealCluster : IDisposable
         var request = new AlterPartitionReassignmentsRequest
         {
             TimeoutMs = CreateTimeoutMs,
-            Topics = [new() { Name = topic, Partitions = [.. replicas.Select(one => new AlterPartitionReassignmentsRequest.ReassignablePartition { PartitionIndex = one.Key, Replicas = one.Value is { } ids ? [.. ids] : null })] }],
+            Topics = [new() { Name = topic, Partitions = [.. replicas.Select(one => Wanted(one.Key, one.Value))] }],
         };
         List<ErrorCode> errors = [];
         Wait.Until(
@@ -149,6 +149,12 @@ public sealed class RealCluster : IDisposable
         {
             throw new InvalidOperationException($"Partitions of {topic} cannot be reassigned: {wrong}");
         }
+
+        static AlterPartitionReassignmentsRequest.ReassignablePartition Wanted(int partition, IReadOnlyList<int>? ids) => new()
+        {
+            PartitionIndex = partition,
+            Replicas = ids is null ? null : [.. ids],
+        };
 
         static List<ErrorCode> ErrorsOf(AlterPartitionReassignmentsResponse response) =>
             [response.ErrorCode, .. response.Responses.SelectMany(one => one.Partitions).Select(one => one.ErrorCode)];
