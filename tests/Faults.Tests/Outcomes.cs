@@ -39,11 +39,11 @@ public sealed class Outcomes
     {
         List<Violation> violations = [Lost(15), Lost(16), new(ViolationKind.Duplicated, 0, Seconds(31), "1:2 lies twice")];
         using var table = new StringWriter();
-        Report.Write(new(Outcome.Of([First, Second], Histories(), Commits, violations), violations, Acknowledged: 50, Read: 60, Failed: 0, Restarts: 0, NewEpochs: 4, Hung: 0, Commits: 70), table);
+        Report.Write(new(Outcome.Of([First, Second], Histories(), Commits, violations), violations, Acknowledged: 50, Read: 60, Failed: 0, Restarts: 0, NewEpochs: 4, Hung: 0, Commits: 70, Assignments: 9), table);
         var lines = table.ToString().Split('\n').Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries))).ToList();
         Assert.Contains("killed 1 16 2 0 0 2.00* 2.00 2.00 6.00 6.00 6.00 4.00 4.00 1, <= 5", lines);
         Assert.Contains("cut 1 16 0 1 0 1.00 1.00 1.00 7.00 7.00 7.00* 4.00 4.00 each <= 5", lines);
-        Assert.Contains("50 records acknowledged, 60 read; 0 of unknown fate, 0 producers that had to begin anew, 4 that took a new epoch, 0 consumers that hung; 70 offsets committed.", lines);
+        Assert.Contains("50 records acknowledged, 60 read; 0 of unknown fate, 0 producers that had to begin anew, 4 that took a new epoch, 0 consumers that hung; 70 offsets committed, 9 assignments of a shared group.", lines);
         Assert.Contains("VIOLATIONS: 2 Lost, 1 Duplicated", lines);
     }
 

@@ -51,13 +51,13 @@ public sealed class Campaign
         var idle = new IdlePartitions(cluster, _options.IdlePartitions, Say);
         using var watch = _options.Logs is null ? null : new ClusterWatch(cluster, Topic, _options.Logs);
         using var load = new LoadOnTopic(new LoadSettings(
-            cluster.Bootstrap, Topic, _options.Acks, _options.Writers, _options.Rate, _options.ValueBytes, _histories, _clock, Say, logs.Writer));
+            cluster.Bootstrap, Topic, _options.Acks, _options.Writers, _options.Rate, _options.ValueBytes, _histories, _clock, Say, logs.Writer, logs.Group));
         var faults = InflictAll(cluster, idle, kinds, load);
         load.Finish();
         cluster.WaitUntilAllInSync(Topic);
         var replicas = cluster.Describe(Topic).Select(one => one.ReplicaNodes).ToList();
         Parallel.ForEach(cluster.Nodes, node => node.Stop());
-        List<Violation> violations = [.. _accusations, .. load.Commits.Violations, .. _histories.SelectMany(history => Checker.Check(history, Read(cluster, history.Partition, replicas[history.Partition]), ordered: _options.Acks == -1))];
+        List<Violation> violations = [.. _accusations, .. load.CommitViolations, .. _histories.SelectMany(history => Checker.Check(history, Read(cluster, history.Partition, replicas[history.Partition]), ordered: _options.Acks == -1))];
         logs.Keep(cluster, Topic, violations.Select(violation => violation.Partition).Where(partition => partition >= 0).Distinct(), partition => replicas[partition]);
         return new(
             Outcome.Of(faults, _histories, load.Commits.AcknowledgedAt(), violations),
@@ -68,7 +68,8 @@ public sealed class Campaign
             load.Restarts,
             load.NewEpochs,
             load.Hung,
-            load.Commits.AcknowledgedAt().Count);
+            load.Commits.AcknowledgedAt().Count,
+            load.Assignments);
     }
 
     private List<Inflicted> InflictAll(RealCluster cluster, IdlePartitions idle, IReadOnlyList<FaultKind> kinds, LoadOnTopic load)

@@ -14,9 +14,14 @@ internal sealed class CampaignLogs(string? folder, int nodes) : IDisposable
 
     private readonly TextWriter? _writers = folder is null ? null : Create(folder, "writers.log");
 
+    private readonly TextWriter? _groups = folder is null ? null : Create(folder, "groups.log");
+
+    /// <summary>Null where nothing is kept.</summary>
+    public Action<string>? Group => _groups is null ? null : line => WriteTo(_groups, line);
+
     public void Node(int id, string line) => _nodes.GetValueOrDefault(id)?.WriteLine(line);
 
-    public void Writer(string line) => _writers?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:HH:mm:ss.fff} {line}"));
+    public void Writer(string line) => WriteTo(_writers, line);
 
     /// <summary>Copies the replicas of some partitions.</summary>
     /// <param name="replicas">The nodes that hold a partition's.</param>
@@ -40,11 +45,14 @@ internal sealed class CampaignLogs(string? folder, int nodes) : IDisposable
     public void Dispose()
     {
         _writers?.Dispose();
+        _groups?.Dispose();
         foreach (var file in _nodes.Values)
         {
             file.Dispose();
         }
     }
+
+    private static void WriteTo(TextWriter? file, string line) => file?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:HH:mm:ss.fff} {line}"));
 
     private static TextWriter Create(string folder, string name) =>
         TextWriter.Synchronized(new StreamWriter(Path.Combine(Directory.CreateDirectory(folder).FullName, name)) { AutoFlush = true });

@@ -45,5 +45,6 @@ public sealed record Outcome(
 /// <param name="Restarts">Producers that had to begin anew after a fatal error.</param>
 /// <param name="NewEpochs">How often a producer asked for a new epoch, in which it sends again whatever it has no answer for: a record that was written may then be written twice.</param>
 /// <param name="Hung">Consumers whose clients hung by themselves; where one had not seen all by then, another went on.</param>
-/// <param name="Commits">Offsets that a group committed, acknowledged.</param>
-public sealed record CampaignResult(IReadOnlyList<Outcome> Outcomes, IReadOnlyList<Violation> Violations, int Acknowledged, int Read, int Failed, int Restarts, int NewEpochs, int Hung, int Commits);
+/// <param name="Commits">Offsets that a group's only member committed, acknowledged.</param>
+/// <param name="Assignments">How often a member of a group of several was given partitions.</param>
+public sealed record CampaignResult(IReadOnlyList<Outcome> Outcomes, IReadOnlyList<Violation> Violations, int Acknowledged, int Read, int Failed, int Restarts, int NewEpochs, int Hung, int Commits, int Assignments);

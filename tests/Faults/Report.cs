@@ -29,7 +29,7 @@ public static class Report
         output.WriteLine();
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{result.Acknowledged} records acknowledged, {result.Read} read; {result.Failed} of unknown fate, {result.Restarts} producers that had to begin anew, {result.NewEpochs} that took a new epoch, {result.Hung} consumers that hung; {result.Commits} offsets committed."));
+            $"{result.Acknowledged} records acknowledged, {result.Read} read; {result.Failed} of unknown fate, {result.Restarts} producers that had to begin anew, {result.NewEpochs} that took a new epoch, {result.Hung} consumers that hung; {result.Commits} offsets committed, {result.Assignments} assignments of a shared group."));
         foreach (var violation in result.Violations.Take(MaxViolations))
         {
             output.WriteLine(violation);

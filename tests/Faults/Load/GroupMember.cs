@@ -15,7 +15,6 @@ internal sealed class GroupMember : LoadConsumer
     private readonly LoadSettings _settings;
     private readonly Dictionary<int, long> _uncommitted = [];
     private readonly long[] _committed;
-    private List<TopicPartitionOffset> _trying = [];
     private bool _hasLooked;
 
     public GroupMember(LoadSettings settings)
@@ -35,12 +34,7 @@ internal sealed class GroupMember : LoadConsumer
     protected override bool HasAll(IReadOnlyList<long> last) => Enumerable.Range(0, last.Count).All(partition => Volatile.Read(ref _committed[partition]) > last[partition]);
 
     /// <summary>The group gives it the partitions when the old one's session is over, and what is committed by then.</summary>
-    protected override LoadConsumer Successor()
-    {
-        // What it hangs in may be committed, or be so later.
-        Volatile.Read(ref _trying).ForEach(one => Ledger.Fail(one.Partition.Value, one.Offset.Value));
-        return new GroupMember(_settings, Ledger);
-    }
+    protected override LoadConsumer Successor() => new GroupMember(_settings, Ledger);
 
     protected override void Run()
     {
@@ -85,38 +79,9 @@ internal sealed class GroupMember : LoadConsumer
     {
         var offsets = _uncommitted.Select(one => new TopicPartitionOffset(_settings.Topic, one.Key, one.Value)).ToList();
         _uncommitted.Clear();
-        Volatile.Write(ref _trying, offsets);
-        try
+        foreach (var failed in new TriedCommit(Ledger, _settings.Clock, offsets).Send(consumer))
         {
-            consumer.Commit(offsets);
-            var at = _settings.Clock.Elapsed;
-            offsets.ForEach(one => Ledger.Acknowledge(one.Partition.Value, one.Offset.Value, at));
-        }
-        catch (TopicPartitionOffsetException e)
-        {
-            foreach (var one in e.Results)
-            {
-                Settle(one.Partition.Value, one.Offset.Value, one.Error);
-            }
-        }
-        catch (KafkaException e)
-        {
-            offsets.ForEach(one => Settle(one.Partition.Value, one.Offset.Value, e.Error));
-        }
-
-        Volatile.Write(ref _trying, []);
-    }
-
-    private void Settle(int partition, long offset, Error error)
-    {
-        if (error.IsError)
-        {
-            Ledger.Fail(partition, offset);
-            _uncommitted[partition] = offset;
-        }
-        else
-        {
-            Ledger.Acknowledge(partition, offset, _settings.Clock.Elapsed);
+            _uncommitted[failed.Partition.Value] = failed.Offset.Value;
         }
     }
 
@@ -125,10 +90,11 @@ internal sealed class GroupMember : LoadConsumer
         _hasLooked = false;
         try
         {
+            var asked = _settings.Clock.Elapsed;
             var all = _settings.Histories.Select(history => new TopicPartition(_settings.Topic, history.Partition));
             foreach (var one in consumer.Committed(all, AnswerPatience))
             {
-                Ledger.See(one.Partition.Value, one.Offset.IsSpecial ? null : one.Offset.Value, _settings.Clock.Elapsed);
+                Ledger.See(one.Partition.Value, one.Offset.IsSpecial ? null : one.Offset.Value, asked, _settings.Clock.Elapsed);
                 Volatile.Write(ref _committed[one.Partition.Value], one.Offset.Value);
             }
 

@@ -64,7 +64,25 @@ public abstract class LoadConsumer : IDisposable
     /// <summary>One that goes on from where this one is.</summary>
     protected abstract LoadConsumer Successor();
 
-    private protected IConsumer<Ignore, byte[]> Build(LoadSettings settings, string group, AutoOffsetReset reset) => new ConsumerBuilder<Ignore, byte[]>(new ConsumerConfig
+    private protected IConsumer<Ignore, byte[]> Build(LoadSettings settings, string group, AutoOffsetReset reset, Action<ConsumerBuilder<Ignore, byte[]>>? configure = null)
+    {
+        var builder = new ConsumerBuilder<Ignore, byte[]>(Config(settings, group, reset))
+            .SetErrorHandler((_, _) => { })
+            .SetLogHandler((_, line) => Logged(settings, line));
+        configure?.Invoke(builder);
+        return builder.Build();
+    }
+
+    private void Logged(LoadSettings settings, LogMessage line)
+    {
+        // After each commit it lists its partitions.
+        if (!line.Facility.StartsWith("DUMP", StringComparison.Ordinal))
+        {
+            settings.OnGroupLine?.Invoke($"{Name} {line.Facility}: {line.Message}");
+        }
+    }
+
+    private ConsumerConfig Config(LoadSettings settings, string group, AutoOffsetReset reset) => new()
     {
         BootstrapServers = settings.Bootstrap,
         ClientId = Name,
@@ -74,8 +92,6 @@ public abstract class LoadConsumer : IDisposable
         SocketTimeoutMs = 6000,
         RetryBackoffMs = 50,
         FetchWaitMaxMs = 100,
-    })
-        .SetErrorHandler((_, _) => { })
-        .SetLogHandler((_, _) => { })
-        .Build();
+        Debug = settings.OnGroupLine is null ? null : "cgrp",
+    };
 }

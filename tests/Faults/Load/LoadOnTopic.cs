@@ -17,6 +17,7 @@ internal sealed class LoadOnTopic : IDisposable
     private readonly LoadWriter[] _writers;
     private readonly LoadReader _again;
     private readonly GroupMember _member;
+    private readonly SharingGroup _sharing;
     private readonly List<LoadConsumer> _consumers;
 
     /// <summary>Starts all, and waits until each partition took some records.</summary>
@@ -26,7 +27,8 @@ internal sealed class LoadOnTopic : IDisposable
         _writers = [.. Enumerable.Range(0, settings.Writers).Select(_ => new LoadWriter(settings))];
         _again = new LoadReader(settings, "the reader that looks again");
         _member = new GroupMember(settings);
-        _consumers = [new LoadReader(settings, "the reader"), _again, _member];
+        _sharing = new SharingGroup(settings);
+        _consumers = [new LoadReader(settings, "the reader"), _again, _member, .. _sharing.Consumers];
         _consumers.ForEach(consumer => consumer.Start());
         WaitForMore();
     }
@@ -38,8 +40,14 @@ internal sealed class LoadOnTopic : IDisposable
     /// <summary>Consumers whose clients hung.</summary>
     public int Hung => _consumers.Count(consumer => consumer.Hangs);
 
-    /// <summary>What a group committed; its violations are to be read when all has finished.</summary>
+    /// <summary>What a group's only member committed.</summary>
     public CommitLedger Commits => _member.Ledger;
+
+    /// <summary>How often a member of the other group was given partitions.</summary>
+    public int Assignments => _sharing.Assignments;
+
+    /// <summary>What groups were told of their commits that cannot be. To be read when all has finished.</summary>
+    public IEnumerable<Violation> CommitViolations => [.. _member.Ledger.Violations, .. _sharing.Ledger.Violations];
 
     public int Failed => _writers.Sum(writer => writer.Failed);
 

@@ -10,5 +10,7 @@ namespace Milena.Faults.Load;
 /// <param name="Histories">Of each partition, by its number.</param>
 /// <param name="Clock">Runs since the campaign began.</param>
 /// <param name="OnWriterLine">Takes what the writers' clients say of sequences and epochs.</param>
+/// <param name="OnGroupLine">Takes what the consumers' clients say of their groups; null: they are not asked to.</param>
 public sealed record LoadSettings(
-    string Bootstrap, string Topic, int Acks, int Writers, double Rate, int ValueBytes, IReadOnlyList<PartitionHistory> Histories, Stopwatch Clock, Action<string> Say, Action<string> OnWriterLine);
+    string Bootstrap, string Topic, int Acks, int Writers, double Rate, int ValueBytes, IReadOnlyList<PartitionHistory> Histories, Stopwatch Clock, Action<string> Say, Action<string> OnWriterLine,
+    Action<string>? OnGroupLine);
