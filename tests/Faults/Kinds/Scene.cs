@@ -1,5 +1,6 @@
 using Milena.Faults.Checking;
 using Milena.Faults.Nodes;
+using Milena.Testing;
 
 namespace Milena.Faults.Kinds;
 
@@ -12,6 +13,9 @@ public sealed class Scene(
 {
     private const int MinDownSeconds = 3;
     private const int MaxDownSeconds = 8;
+    private const int NoLeader = -1;
+
+    private static readonly TimeSpan LeaderPatience = TimeSpan.FromSeconds(120);
 
     public RealCluster Cluster { get; } = cluster;
 
@@ -27,7 +31,13 @@ public sealed class Scene(
 
     public int AnyPartition() => Random.Next(partitions);
 
-    public int LeaderOf(int partition) => Cluster.Describe(Topic)[partition].LeaderId;
+    /// <summary>A partition has none for a moment where leaders change although nothing is done to anybody, as on a machine that has too much to do.</summary>
+    public int LeaderOf(int partition)
+    {
+        var leader = NoLeader;
+        Wait.Until(() => (leader = Cluster.Describe(Topic)[partition].LeaderId) != NoLeader, LeaderPatience, () => $"partition {partition} has a leader");
+        return leader;
+    }
 
     /// <summary>Of each partition, in order.</summary>
     public IReadOnlyList<(int Id, int Epoch)> Leaders() => [.. Cluster.Describe(Topic).Select(one => (one.LeaderId, one.LeaderEpoch))];

@@ -19,8 +19,20 @@ public sealed class SmallDisk : IDisposable
 
     public string Folder { get; }
 
-    /// <summary>Takes what is free but for some.</summary>
+    /// <summary>Takes what is free but for some, or all there is where a node writes meanwhile.</summary>
     public void Fill(int leaveKilobytes)
+    {
+        try
+        {
+            Take(leaveKilobytes);
+        }
+        catch (IOException) when (new DriveInfo(Folder).AvailableFreeSpace < (long)leaveKilobytes << 10)
+        {
+            // It is full, which is what was wanted.
+        }
+    }
+
+    private void Take(int leaveKilobytes)
     {
         var free = new DriveInfo(Folder).AvailableFreeSpace - ((long)leaveKilobytes << 10);
         using var file = File.Create(_filler);
