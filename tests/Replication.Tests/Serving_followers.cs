@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Milena.Broker;
 using Milena.Broker.Handlers;
 using Milena.Metadata.Image;
@@ -87,6 +88,24 @@ public sealed class Serving_followers
     }
 
     [Fact]
+    public async Task A_consumer_that_has_come_further_is_thrown_back_by_nobody_but_a_broker_that_surely_leads()
+    {
+        var clock = new FakeTimeProvider();
+        await using var cluster = TestCluster.Start(clockOfFirst: clock);
+        await cluster.AppendAsync(Orders, Batches.Plain());
+        await cluster.SyncedAsync(Orders);
+        var leader = cluster.Nodes[1];
+        Assert.Equal((ErrorCode.OffsetOutOfRange, false), await BeyondAsync(leader, -1));
+        leader.Host.Contact.Saw(hearsLeader: true);
+        Assert.Equal((ErrorCode.OffsetOutOfRange, false), await BeyondAsync(leader, -1));
+        clock.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal((ErrorCode.NotLeaderOrFollower, true), await BeyondAsync(leader, -1));
+        // A follower of an old leader truncates nothing: it knows the leader's epoch.
+        Assert.Equal((ErrorCode.OffsetOutOfRange, false), await BeyondAsync(leader, 2));
+        Assert.Equal((ErrorCode.None, 1), await FetchAsync(leader, -1, -1, fetchOffset: 0, leaderEpoch: 0));
+    }
+
+    [Fact]
     public async Task With_too_few_in_sync_replicas_an_append_is_refused_and_one_that_was_taken_is_told_so()
     {
         await using var cluster = TestCluster.Start(settings: ("replica.lag.time.max.ms", "100000"));
@@ -138,6 +157,17 @@ public sealed class Serving_followers
         var bytes = new byte[records.Length];
         records.Source?.Read(0, bytes);
         return (data.ErrorCode, Count(bytes));
+    }
+
+    /// <summary>A fetch from far behind the log's end.</summary>
+    private static async Task<(ErrorCode Error, bool Closes)> BeyondAsync(TestNode node, int replicaId)
+    {
+        var context = TestNode.RequestOf(ApiKey.Fetch, 18);
+        var brokerEpoch = replicaId < 0 ? -1 : node.Metadata.Current.Brokers[replicaId].Epoch;
+        var answer = (FetchResponse)await node.AskAsync(context, Request(node, 18, replicaId, brokerEpoch, fetchOffset: 100, leaderEpoch: 0, lastEpoch: -1, maxWaitMs: 0));
+        var data = answer.Responses[0].Partitions[0];
+        Assert.Equal(-1, data.CurrentLeader.LeaderId);
+        return (data.ErrorCode, context.ClosesBecause is not null);
     }
 
     private static async Task<FetchResponse> FetchPartitionAsync(

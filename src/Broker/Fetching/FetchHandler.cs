@@ -141,6 +141,12 @@ public sealed class FetchHandler(BrokerContext broker, FetchSessions sessions) :
             }
 
             topic.Partitions.Add(data);
+            if (state.IsOutrun)
+            {
+                // All that this broker could tell of leaders is old, and the client might go on asking it.
+                context.ClosesBecause = "a consumer is to look for another leader: it has come further than the log here, and this broker hears nothing of the metadata quorum";
+            }
+
             if (data.ErrorCode is ErrorCode.NotLeaderOrFollower or ErrorCode.FencedLeaderEpoch && data.CurrentLeader.LeaderId >= 0)
             {
                 AddEndPoint(response, data.CurrentLeader.LeaderId, context);

@@ -83,7 +83,7 @@ public sealed class FetchReader(BrokerContext broker)
     private ErrorCode ReadPartition(
         FetchPartitionState state, FetchResponse.PartitionData data, in FetchLimits limits, int maxBytes, bool atLeastOneBatch, bool isFirstLook)
     {
-        (state.IsSettled, state.IsServed, state.HeldBackFor) = (false, false, TimeSpan.Zero);
+        (state.IsSettled, state.IsServed, state.IsOutrun, state.HeldBackFor) = (false, false, false, TimeSpan.Zero);
         if (Locate(state, limits, out var replica) is var error and not ErrorCode.None)
         {
             if (error is not (ErrorCode.UnknownTopicOrPartition or ErrorCode.UnknownTopicId))
@@ -121,7 +121,9 @@ public sealed class FetchReader(BrokerContext broker)
         if (state.FetchOffset < log.LogStartOffset || state.FetchOffset > log.LogEndOffset)
         {
             (data.HighWatermark, data.LastStableOffset, data.LogStartOffset, data.AbortedTransactions) = (-1, -1, -1, null);
-            return ErrorCode.OffsetOutOfRange;
+            state.IsOutrun = limits.Follower is null && state.FetchOffset > log.LogEndOffset && !broker.Replicas.Contact.IsRecent;
+            // Told that its offset does not exist, a consumer begins anew, from the first record or behind the last: only who surely leads may say so.
+            return state.IsOutrun ? ErrorCode.NotLeaderOrFollower : ErrorCode.OffsetOutOfRange;
         }
 
         if (limits.Follower is { } follower && isFirstLook && HoldsAllBelow(state, log))

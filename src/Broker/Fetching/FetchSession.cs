@@ -31,6 +31,9 @@ public sealed class FetchPartitionState(FetchPartitionKey key)
     /// <summary>How long it has to wait from the last look on, because its leader's throttle holds it back; zero where it does not.</summary>
     public TimeSpan HeldBackFor { get; set; }
 
+    /// <summary>The last look found that a consumer has come further than the log of a broker that may not lead any more.</summary>
+    public bool IsOutrun { get; set; }
+
     private long _toldHighWatermark = -1;
     private long _toldLogStartOffset = -1;
 
