@@ -61,6 +61,9 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
 
     private const int StrangerAnswersToRejoin = 3;
 
+    /// <summary>Word of a leader that has just come in may take that long to go round where the machines have too much to do.</summary>
+    private static readonly TimeSpan ApartBeforeRejoin = TimeSpan.FromSeconds(5);
+
     private readonly Surroundings _node;
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly ILoggingAdapter _logger = Context.GetLogger();
@@ -76,6 +79,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     private long _lastAsked;
     private bool _askedOnce;
     private int _strangerAnswers;
+    private long? _apartSince;
 
     public MembershipActor(Surroundings node)
     {
@@ -235,6 +239,12 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
         {
             _node.Rejoin("the others have gone on without this node");
         }
+
+        _apartSince = IsApart(heard) ? _apartSince ?? _node.Time.GetTimestamp() : null;
+        if (_apartSince is { } since && _node.Time.GetElapsedTime(since) > ApartBeforeRejoin)
+        {
+            _node.Rejoin("the leader of the metadata quorum is in another Akka cluster");
+        }
     }
 
     /// <summary>
@@ -277,6 +287,14 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
         var isShutOut = _node.Metadata.Current.Brokers.TryGetValue(NodeId, out var self) && self.Fenced;
         return heard.Answer is { } answer ? answer.IsMember && !answer.KnowsAsker : isShutOut;
     }
+
+    /// <summary>
+    /// The leader counts this node in, and is no member of the cluster that this node is in: who asked to be taken in, and then led the quorum himself for a moment
+    /// and made a cluster of his own, is in two. What the leader's cluster asks of him he does not answer.
+    /// </summary>
+    private bool IsApart(Heard heard) =>
+        IsMember && _node.Quorum().LeaderId is { } id && id != NodeId && AddressOf(id) == heard.Address && heard.Answer is { IsMember: true, KnowsAsker: true }
+        && !_cluster.State.Members.Any(member => member.Address == heard.Address);
 
     private void WatchBrokers(QuorumStatus status)
     {
