@@ -14,6 +14,7 @@ public sealed class ControllerContact(TimeProvider time)
 
     private long _missingSince = InTouch;
     private long _toldAt = Never;
+    private long _heardSince = Never;
     private long _heardAt = Never;
 
     /// <summary>To be told again and again, several times a second.</summary>
@@ -22,24 +23,41 @@ public sealed class ControllerContact(TimeProvider time)
     {
         var now = time.GetTimestamp();
         var toldBefore = Interlocked.Exchange(ref _toldAt, now);
-        if (hearsLeader)
-        {
-            Volatile.Write(ref _missingSince, InTouch);
-            // After a process stood still, what it says first is what it knew before.
-            if (toldBefore == Never || time.GetElapsedTime(toldBefore, now) <= LostAfter)
-            {
-                Volatile.Write(ref _heardAt, now);
-            }
-        }
-        else
+        if (!hearsLeader)
         {
             Interlocked.CompareExchange(ref _missingSince, now, InTouch);
+            Volatile.Write(ref _heardSince, Never);
+            return;
         }
+
+        Volatile.Write(ref _missingSince, InTouch);
+        var stoodStill = toldBefore != Never && time.GetElapsedTime(toldBefore, now) > LostAfter;
+        if (stoodStill || Volatile.Read(ref _heardSince) == Never)
+        {
+            Volatile.Write(ref _heardSince, now);
+        }
+
+        Volatile.Write(ref _heardAt, now);
     }
 
-    /// <summary>Whether it heard from the quorum's leader within less time than it takes to put another leader in this broker's place.</summary>
-    /// <remarks>Where this is false a broker that <see cref="IsLost"/> does not tell of may still be a former leader: its process stood still and goes on.</remarks>
-    public bool IsRecent => Volatile.Read(ref _heardAt) is var at && (at == Never || time.GetElapsedTime(at) <= LostAfter);
+    /// <summary>Whether it has heard from the quorum's leader for a second, and last within the last one: nobody leads in its place for longer than that without its knowledge.</summary>
+    /// <remarks>
+    /// False also when the process stood still, and for a second after that and after a time without word: what it says first is what it knew before, and it takes a moment
+    /// until all replicas have taken up what is heard.
+    /// </remarks>
+    public bool IsRecent
+    {
+        get
+        {
+            if (Volatile.Read(ref _toldAt) == Never)
+            {
+                return true;
+            }
+
+            var (since, at) = (Volatile.Read(ref _heardSince), Volatile.Read(ref _heardAt));
+            return since != Never && time.GetElapsedTime(at) <= LostAfter && time.GetElapsedTime(since, at) >= LostAfter;
+        }
+    }
 
     public bool IsLost => Volatile.Read(ref _missingSince) is var since and not InTouch && time.GetElapsedTime(since) > LostAfter;
 }

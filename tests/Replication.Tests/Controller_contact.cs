@@ -20,25 +20,40 @@ public sealed class Controller_contact
     [Fact]
     public void Contact_is_lost_when_nothing_is_heard_for_a_second_and_there_again_with_the_first_word()
     {
-        Tell(true, times: 3);
+        Tell(true, times: 12);
         Assert.Equal((false, true), (_contact.IsLost, _contact.IsRecent));
         Tell(false, times: 9);
-        Assert.Equal((false, true), (_contact.IsLost, _contact.IsRecent));
+        Assert.False(_contact.IsLost);
         Tell(false, times: 3);
-        Assert.Equal((true, false), (_contact.IsLost, _contact.IsRecent));
+        Assert.True(_contact.IsLost);
         Tell(true, times: 1);
-        Assert.Equal((false, true), (_contact.IsLost, _contact.IsRecent));
+        Assert.False(_contact.IsLost);
     }
 
     [Fact]
-    public void A_process_that_stood_still_is_believed_only_the_second_time()
+    public void Contact_is_recent_when_it_has_lasted_for_a_second_and_not_for_a_moment_after_a_word_was_missing()
     {
-        Tell(true, times: 3);
+        Tell(true, times: 10);
+        Assert.False(_contact.IsRecent);
+        Tell(true, times: 2);
+        Assert.True(_contact.IsRecent);
+        Tell(false, times: 1);
+        Assert.False(_contact.IsRecent);
+        Tell(true, times: 10);
+        Assert.False(_contact.IsRecent);
+        Tell(true, times: 2);
+        Assert.True(_contact.IsRecent);
+    }
+
+    [Fact]
+    public void A_process_that_stood_still_is_not_believed_for_a_second()
+    {
+        Tell(true, times: 12);
         _clock.Advance(TimeSpan.FromSeconds(5));
         Assert.Equal((false, false), (_contact.IsLost, _contact.IsRecent));
-        Tell(true, times: 1);
+        Tell(true, times: 10);
         Assert.False(_contact.IsRecent);
-        Tell(true, times: 1);
+        Tell(true, times: 2);
         Assert.True(_contact.IsRecent);
     }
 

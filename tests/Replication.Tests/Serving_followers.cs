@@ -95,14 +95,21 @@ public sealed class Serving_followers
         await cluster.AppendAsync(Orders, Batches.Plain());
         await cluster.SyncedAsync(Orders);
         var leader = cluster.Nodes[1];
-        Assert.Equal((ErrorCode.OffsetOutOfRange, false), await BeyondAsync(leader, -1));
-        leader.Host.Contact.Saw(hearsLeader: true);
-        Assert.Equal((ErrorCode.OffsetOutOfRange, false), await BeyondAsync(leader, -1));
+        Assert.Equal((ErrorCode.OffsetOutOfRange, false, -1), await BeyondAsync(leader, -1));
+        for (var i = 0; i < 12; i++)
+        {
+            leader.Host.Contact.Saw(hearsLeader: true);
+            clock.Advance(TimeSpan.FromMilliseconds(100));
+        }
+
+        Assert.Equal((ErrorCode.OffsetOutOfRange, false, -1), await BeyondAsync(leader, -1));
         clock.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal((ErrorCode.NotLeaderOrFollower, true), await BeyondAsync(leader, -1));
+        Assert.Equal((ErrorCode.NotLeaderOrFollower, true, -1), await BeyondAsync(leader, -1));
         // A follower of an old leader truncates nothing: it knows the leader's epoch.
-        Assert.Equal((ErrorCode.OffsetOutOfRange, false), await BeyondAsync(leader, 2));
+        Assert.Equal((ErrorCode.OffsetOutOfRange, false, -1), await BeyondAsync(leader, 2));
         Assert.Equal((ErrorCode.None, 1), await FetchAsync(leader, -1, -1, fetchOffset: 0, leaderEpoch: 0));
+        // A follower, which may have less than all that is committed, says who leads.
+        Assert.Equal((ErrorCode.NotLeaderOrFollower, false, 1), await BeyondAsync(cluster.Nodes[2], -1));
     }
 
     [Fact]
@@ -160,14 +167,14 @@ public sealed class Serving_followers
     }
 
     /// <summary>A fetch from far behind the log's end.</summary>
-    private static async Task<(ErrorCode Error, bool Closes)> BeyondAsync(TestNode node, int replicaId)
+    /// <returns>The error, whether the connection ends, and who is named as the leader.</returns>
+    private static async Task<(ErrorCode Error, bool Closes, int Leader)> BeyondAsync(TestNode node, int replicaId)
     {
         var context = TestNode.RequestOf(ApiKey.Fetch, 18);
         var brokerEpoch = replicaId < 0 ? -1 : node.Metadata.Current.Brokers[replicaId].Epoch;
         var answer = (FetchResponse)await node.AskAsync(context, Request(node, 18, replicaId, brokerEpoch, fetchOffset: 100, leaderEpoch: 0, lastEpoch: -1, maxWaitMs: 0));
         var data = answer.Responses[0].Partitions[0];
-        Assert.Equal(-1, data.CurrentLeader.LeaderId);
-        return (data.ErrorCode, context.ClosesBecause is not null);
+        return (data.ErrorCode, context.ClosesBecause is not null, data.CurrentLeader.LeaderId);
     }
 
     private static async Task<FetchResponse> FetchPartitionAsync(

@@ -121,9 +121,7 @@ public sealed class FetchReader(BrokerContext broker)
         if (state.FetchOffset < log.LogStartOffset || state.FetchOffset > log.LogEndOffset)
         {
             (data.HighWatermark, data.LastStableOffset, data.LogStartOffset, data.AbortedTransactions) = (-1, -1, -1, null);
-            state.IsOutrun = limits.Follower is null && state.FetchOffset > log.LogEndOffset && !broker.Replicas.Contact.IsRecent;
-            // Told that its offset does not exist, a consumer begins anew, from the first record or behind the last: only who surely leads may say so.
-            return state.IsOutrun ? ErrorCode.NotLeaderOrFollower : ErrorCode.OffsetOutOfRange;
+            return limits.Follower is null && state.FetchOffset > log.LogEndOffset ? Beyond(state, replica, data) : ErrorCode.OffsetOutOfRange;
         }
 
         if (limits.Follower is { } follower && isFirstLook && HoldsAllBelow(state, log))
@@ -180,6 +178,28 @@ public sealed class FetchReader(BrokerContext broker)
         state.IsServed = !data.Records.IsEmpty;
         state.IsSettled = isInSync && (state.IsServed || state.FetchOffset >= end);
         return ErrorCode.None;
+    }
+
+    /// <summary>
+    /// Told that its offset does not exist, a consumer begins anew, from the first record or behind the last: only who surely leads may say so. A follower may have less than
+    /// was committed, and so may a former leader that is cut off, or was until a moment ago.
+    /// </summary>
+    private ErrorCode Beyond(FetchPartitionState state, Replica replica, FetchResponse.PartitionData data)
+    {
+        if (!broker.Replicas.Contact.IsRecent)
+        {
+            state.IsOutrun = true;
+            return ErrorCode.NotLeaderOrFollower;
+        }
+
+        var leadership = replica.Leadership;
+        if (leadership.IsLeader && broker.Image.FindTopic(replica.TopicPartition.Topic)?.Find(replica.TopicPartition.Partition)?.LeaderEpoch == leadership.Epoch)
+        {
+            return ErrorCode.OffsetOutOfRange;
+        }
+
+        NameLeader(state, data);
+        return ErrorCode.NotLeaderOrFollower;
     }
 
     private ErrorCode Locate(FetchPartitionState state, in FetchLimits limits, out Replica? replica)

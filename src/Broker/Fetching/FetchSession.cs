@@ -31,7 +31,7 @@ public sealed class FetchPartitionState(FetchPartitionKey key)
     /// <summary>How long it has to wait from the last look on, because its leader's throttle holds it back; zero where it does not.</summary>
     public TimeSpan HeldBackFor { get; set; }
 
-    /// <summary>The last look found that a consumer has come further than the log of a broker that may not lead any more.</summary>
+    /// <summary>The last look found that a consumer has come further than the log of a broker that hears nothing of the metadata quorum.</summary>
     public bool IsOutrun { get; set; }
 
     private long _toldHighWatermark = -1;
