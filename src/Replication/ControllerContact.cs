@@ -34,7 +34,9 @@ public sealed class ControllerContact(TimeProvider time)
         var stoodStill = toldBefore != Never && time.GetElapsedTime(toldBefore, now) > LostAfter;
         if (stoodStill || Volatile.Read(ref _heardSince) == Never)
         {
-            Volatile.Write(ref _heardSince, now);
+            // A process that has just started leads nothing that it has not heard of.
+            var isFirst = Volatile.Read(ref _heardAt) == Never;
+            Volatile.Write(ref _heardSince, isFirst ? now - (long)(LostAfter.TotalSeconds * time.TimestampFrequency) : now);
         }
 
         Volatile.Write(ref _heardAt, now);
@@ -42,7 +44,7 @@ public sealed class ControllerContact(TimeProvider time)
 
     /// <summary>Whether it has heard from the quorum's leader for a second, and last within the last one: nobody leads in its place for longer than that without its knowledge.</summary>
     /// <remarks>
-    /// False also when the process stood still, and for a second after that and after a time without word: what it says first is what it knew before, and it takes a moment
+    /// False also when the process stood still, and for a second after that and after a time without word, but for the first: what it says first is what it knew before, and it takes a moment
     /// until all replicas have taken up what is heard.
     /// </remarks>
     public bool IsRecent
