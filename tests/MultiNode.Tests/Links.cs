@@ -39,23 +39,12 @@ public sealed class Links
     }
 
     /// <summary>A node's own, but for an attempt to connect that the busy machine makes come to nothing.</summary>
-    private static Config Settings()
-    {
-        using var stream = typeof(Node.MilenaNode).Assembly.GetManifestResourceStream("reference.conf")!;
-        using var reader = new StreamReader(stream);
-        return ConfigurationFactory.ParseString("""
-            akka {
-              loggers = []
-              loglevel = OFF
-              actor.provider = remote
-              remote.dot-netty.tcp {
-                hostname = 127.0.0.1
-                port = 0
-                connection-timeout = 100ms
-              }
-            }
-            """).WithFallback(ConfigurationFactory.ParseString(reader.ReadToEnd()));
-    }
+    private static Config Settings() => QuietSystem.With("""
+        akka {
+          actor.provider = remote
+          remote.dot-netty.tcp.connection-timeout = 100ms
+        }
+        """);
 
     private static void Spin(CancellationToken stop)
     {

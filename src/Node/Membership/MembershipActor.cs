@@ -64,6 +64,9 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     /// <summary>Word of a leader that has just come in may take that long to go round where the machines have too much to do.</summary>
     private static readonly TimeSpan ApartBeforeRejoin = TimeSpan.FromSeconds(5);
 
+    /// <summary>Much longer than a leader that has too much to do leaves all questions without an answer, and its followers' fetches not.</summary>
+    private static readonly TimeSpan UnansweredBeforeRejoin = TimeSpan.FromSeconds(10);
+
     private readonly Surroundings _node;
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly ILoggingAdapter _logger = Context.GetLogger();
@@ -80,6 +83,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     private bool _askedOnce;
     private int _strangerAnswers;
     private long? _apartSince;
+    private long? _unansweredSince;
 
     public MembershipActor(Surroundings node)
     {
@@ -240,11 +244,22 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
             _node.Rejoin("the others have gone on without this node");
         }
 
-        _apartSince = IsApart(heard) ? _apartSince ?? _node.Time.GetTimestamp() : null;
-        if (_apartSince is { } since && _node.Time.GetElapsedTime(since) > ApartBeforeRejoin)
+        if (Lasts(IsApart(heard), ref _apartSince, ApartBeforeRejoin))
         {
             _node.Rejoin("the leader of the metadata quorum is in another Akka cluster");
         }
+
+        if (Lasts(IsUnanswered(heard), ref _unansweredSince, UnansweredBeforeRejoin))
+        {
+            _node.Rejoin("the leader of the metadata quorum answers nothing, and is heard by the quorum's own channel");
+        }
+    }
+
+    /// <summary>Whether it was so each time for longer than that.</summary>
+    private bool Lasts(bool isSo, ref long? since, TimeSpan time)
+    {
+        since = isSo ? since ?? _node.Time.GetTimestamp() : null;
+        return since is { } began && _node.Time.GetElapsedTime(began) > time;
     }
 
     /// <summary>
@@ -278,8 +293,7 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     /// </summary>
     private bool IsStranger(Heard heard)
     {
-        var leaderId = _node.Quorum().LeaderId;
-        if (!IsMember || leaderId is not { } id || id == NodeId || AddressOf(id) != heard.Address)
+        if (!IsOfLeader(heard))
         {
             return false;
         }
@@ -289,12 +303,20 @@ public sealed class MembershipActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>
+    /// The quorum hears its leader, and Akka does not: one of the two has quarantined the other's actor system. So it comes about where a node that was away for long, and that
+    /// the others have downed, leads the quorum before it hears of that: it downs them in turn.
+    /// </summary>
+    private bool IsUnanswered(Heard heard) => heard.Answer is null && IsOfLeader(heard) && _node.Quorum().HearsLeader;
+
+    /// <summary>
     /// The leader counts this node in, and is no member of the cluster that this node is in: who asked to be taken in, and then led the quorum himself for a moment
     /// and made a cluster of his own, is in two. What the leader's cluster asks of him he does not answer.
     /// </summary>
     private bool IsApart(Heard heard) =>
-        IsMember && _node.Quorum().LeaderId is { } id && id != NodeId && AddressOf(id) == heard.Address && heard.Answer is { IsMember: true, KnowsAsker: true }
-        && !_cluster.State.Members.Any(member => member.Address == heard.Address);
+        heard.Answer is { IsMember: true, KnowsAsker: true } && IsOfLeader(heard) && !_cluster.State.Members.Any(member => member.Address == heard.Address);
+
+    /// <summary>Whether it tells of the quorum's leader, and this node is in an Akka cluster.</summary>
+    private bool IsOfLeader(Heard heard) => IsMember && _node.Quorum().LeaderId is { } id && id != NodeId && AddressOf(id) == heard.Address;
 
     private void WatchBrokers(QuorumStatus status)
     {
